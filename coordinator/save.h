@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/* save: what the hub hands to the store, and what the store says back. The two rooms share this
+ * page and nothing else. Saves of one turn get one ticket and are carried out in order; the answers
+ * of a ticket arrive together, after its transaction is durable.
+ *
+ * Identifiers of sweeps, workers and attempts are chosen by the scheduler (counters that the store
+ * reads out at start), those of runs by the store.
+ */
+#ifndef GROKD_COORDINATOR_SAVE_H
+#define GROKD_COORDINATOR_SAVE_H
+
+#include "proto/param.h"
+#include "proto/settings.h"
+#include "proto/wire.h"
+
+#include <stdint.h>
+
+#define SAVE_NAME   64 /* family names, states */
+#define SAVE_REASON 256
+
+/* States as stored in runs.state and sweeps.state. */
+enum run_state { RUN_WAITING, RUN_RUNNING, RUN_FINISHED, RUN_FAILED, RUN_CANCELLED };
+enum sweep_state { SWEEP_ACTIVE, SWEEP_PAUSED, SWEEP_CANCELLED, SWEEP_DONE };
+
+/* What one save does. `text` and `message` are taken: the store frees them. */
+#define SAVE_LIST(X)                                                                               \
+    X(SAVE_SWEEP)       /* sweep; text = spec file; its points become waiting runs */              \
+    X(SAVE_SWEEP_STATE) /* sweep, sweep_state; cancelled: waiting runs become cancelled */         \
+    X(SAVE_RETRY)       /* sweep (0: all): failed runs wait again, failures and losses at 0 */     \
+    X(SAVE_WORKER)      /* worker; message = the Hello: insert or refresh, state connected */      \
+    X(SAVE_WORKER_GONE) /* worker, reason: "left", "lost" or "quarantined" */                      \
+    X(SAVE_ASSIGN)      /* run, attempt, worker, blas: state running, a row in attempts */         \
+    X(SAVE_EPOCHS) /* run, attempt; message = the Epochs: inserted if the attempt is current */    \
+    X(SAVE_END)    /* run, attempt, outcome, run_state, failures, losses, reason, seconds,         \
+                      text = log tail: closes the attempt; FINISHED computes summaries */          \
+    X(SAVE_CANCEL) /* run, reason: run and its open attempt end as cancelled */                    \
+    X(SAVE_EVENT)  /* run, worker (0: none), blas.family = kind, text = sentence */                \
+    X(SAVE_FETCH)  /* no save: answers with up to `count` waiting runs of active sweeps,           \
+                      priority first, then run_id */
+
+enum save_kind {
+#define X(name) name,
+    SAVE_LIST(X)
+#undef X
+};
+
+struct save_blas {
+    char family[SAVE_NAME];
+    char fingerprint[65];
+};
+
+struct save {
+    enum save_kind kind;
+    int64_t sweep, run, attempt, worker;
+    int64_t at_ms; /* wall clock, milliseconds since 1970, for the reader; decides nothing */
+    struct save_blas blas;
+    char outcome[SAVE_NAME]; /* of an attempt: finished, failed, lost, returned, cancelled, stale */
+    enum run_state run_state;
+    enum sweep_state sweep_state;
+    int64_t failures, losses, count;
+    double seconds;
+    char reason[SAVE_REASON];
+    char *text;
+    wire_envelope *message;
+};
+
+/* A run as the scheduler needs it. */
+struct save_run {
+    int64_t run, sweep, priority;
+    int64_t attempt;     /* the last one given out; 0: none yet */
+    int64_t worker;      /* that holds it, if running */
+    int64_t epochs_done; /* last stored epoch; -1: none */
+    int64_t failures, losses;
+    struct save_blas blas; /* of its first attempt; empty: none yet */
+    struct params params;  /* resolved */
+};
+
+/* A sweep as the scheduler needs it. */
+struct save_sweep {
+    int64_t sweep, priority;
+    enum sweep_state state;
+    int64_t waiting, running, finished, failed, cancelled; /* runs */
+    struct settings settings;
+};
+
+/* What came of a save. Only those that need an answer have one: SWEEP, RETRY, SWEEP_STATE (counts),
+ * EPOCHS, END, FETCH. */
+enum save_verdict {
+    VERDICT_STORED,
+    VERDICT_STALE,   /* EPOCHS, END: the attempt is not the run's current one, or the run is over */
+    VERDICT_DIFFERS, /* EPOCHS: a replayed epoch is not bit-equal; reason says where */
+    VERDICT_GAP,     /* EPOCHS: an epoch before these was never stored; nothing inserted */
+    VERDICT_REFUSED  /* SWEEP: reason says why */
+};
+
+struct save_answer {
+    enum save_kind kind;
+    enum save_verdict verdict;
+    int64_t sweep, run, attempt;
+    int64_t epoch;            /* EPOCHS: last stored epoch of this attempt's message */
+    struct save_sweep totals; /* SWEEP, SWEEP_STATE, RETRY */
+    int64_t added;            /* SWEEP: runs that are new; RETRY: runs that wait again */
+    struct save_run *runs;    /* FETCH: the store's until the answers are freed (lends) */
+    size_t run_count;
+    char reason[SAVE_REASON];
+};
+
+#endif

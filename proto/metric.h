@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+/* metric: the numbers of an epoch, made from the one list in metric.def, and the row that carries
+ * them. */
+#ifndef GROKD_PROTO_METRIC_H
+#define GROKD_PROTO_METRIC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum metric_table { METRIC_TABLE_epochs, METRIC_TABLE_geometry };
+enum metric_kind { METRIC_VALUE, METRIC_TIMING, METRIC_RULE };
+
+/* METRIC_train_loss and so on: positions in the list, for arrays; ids are what travels. */
+enum {
+#define METRIC(id, name, table, kind, unit, meaning) METRIC_##name,
+#include "proto/metric.def"
+#undef METRIC
+    METRIC_COUNT
+};
+
+struct metric_info {
+    uint32_t id;
+    const char *name;
+    enum metric_table table;
+    enum metric_kind kind;
+    const char *unit, *meaning;
+};
+
+extern const struct metric_info metric_list[METRIC_COUNT];
+
+/* Position of an id, or -1. */
+int metric_find(uint32_t id);
+
+/* One point of a pruning curve. The strings are constants of the program or owned by the row's
+ * maker. */
+struct pruning_point {
+    const char *scheme, *layer;
+    double fraction, accuracy, loss;
+};
+
+/* Everything a run says about one epoch. NaN is "not measured" (NULL in the tables). */
+struct row {
+    int64_t epoch;
+    double value[METRIC_COUNT];
+    size_t pruning_count;
+    const struct pruning_point *pruning; /* lent */
+};
+
+/* Sets every value to NaN and no pruning. */
+void row_clear(struct row *r, int64_t epoch);
+
+#endif

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+/* param: the hyperparameters of a run, typed, made from the one list in param.def.
+ *
+ * Text forms are canonical: integers in decimal, reals as the shortest decimal that reads back to
+ * the same double (0.005, 1e-08 -> "1e-08" is never produced where "1e-8" will do), choices and
+ * booleans as words. 3e6 and 3000000 are the same value and give the same text.
+ */
+#ifndef GROKD_PROTO_PARAM_H
+#define GROKD_PROTO_PARAM_H
+
+#include "common/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum param_kind { PARAM_CHOICE, PARAM_INT, PARAM_REAL, PARAM_SEED, PARAM_BOOL };
+
+enum {
+#define CHOICE(name, ...) PARAM_##name,
+#define INT(name, ...)    PARAM_##name,
+#define REAL(name, ...)   PARAM_##name,
+#define SEED(name, ...)   PARAM_##name,
+#define BOOL(name, ...)   PARAM_##name,
+#include "proto/param.def"
+#undef CHOICE
+#undef INT
+#undef REAL
+#undef SEED
+#undef BOOL
+    PARAM_COUNT
+};
+
+/* One point of the grid. A choice holds the index of its word; a seed that follows `seed` holds
+ * SEED_FOLLOWS until params_resolve. */
+struct params {
+#define CHOICE(name, ...) int64_t name;
+#define INT(name, ...)    int64_t name;
+#define REAL(name, ...)   double name;
+#define SEED(name, ...)   int64_t name;
+#define BOOL(name, ...)   bool name;
+#include "proto/param.def"
+#undef CHOICE
+#undef INT
+#undef REAL
+#undef SEED
+#undef BOOL
+};
+
+#define SEED_FOLLOWS    (-1)
+#define PARAM_TEXT_SIZE 64 /* longest canonical text with its NUL */
+
+struct param_info {
+    const char *name;
+    enum param_kind kind;
+    const char *fallback; /* default, as text; for a SEED "seed" */
+    const char *choices;  /* CHOICE: every word, one space apart; else "" */
+    double least, greatest;
+    const char *meaning;
+    size_t offset; /* in struct params */
+};
+
+/* The list, in the order of param.def; PARAM_COUNT entries. */
+extern const struct param_info param_list[PARAM_COUNT];
+
+/* Index of a name, or -1. */
+int param_find(const char *name);
+
+void params_default(struct params *p);
+
+/* Reads text into the parameter; E_USAGE with what would be right. Integers accept 3e6, reals 1e-4.
+ */
+int param_assign(struct params *p, int index, const char *text, struct err *e);
+
+/* Canonical text of one value; never longer than PARAM_TEXT_SIZE. Returns out. */
+const char *param_text(const struct params *p, int index, char out[PARAM_TEXT_SIZE]);
+
+/* Lets seeds follow, then checks what bounds alone cannot say. */
+int params_resolve(struct params *p, struct err *e);
+
+/* config_hash: SHA-256, in hexadecimal, of the lines name=value\n sorted by name (of resolved p).
+ */
+void params_hash(const struct params *p, char hex[65]);
+
+#endif

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+/* settings: the `grokd` block of a sweep file: what is measured and kept, and how often a run is
+ * tried. It changes no number of the training, so it is no part of config_hash.
+ */
+#ifndef GROKD_PROTO_SETTINGS_H
+#define GROKD_PROTO_SETTINGS_H
+
+#include "common/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SETTINGS_EPOCHS 64   /* most entries of curve_epochs or save_model */
+#define SETTINGS_FINAL  (-1) /* `final` in such a list: the last epoch */
+#define SETTINGS_TEXT   2048
+
+struct epoch_list {
+    size_t count;
+    int64_t epoch[SETTINGS_EPOCHS];
+};
+
+struct settings {
+    int64_t measure_every; /* epochs between measured ones; 0: only losses and accuracies */
+    int64_t dense_until;   /* every epoch up to here is measured */
+    struct epoch_list curve_epochs; /* measured epochs whose pruning curve is kept */
+    int64_t pruning_points;         /* points of the trapezoid, both ends included */
+    int64_t fisher_samples;         /* of the test set, from its start; 0: all */
+    struct epoch_list save_model;   /* epochs whose weights are kept as safetensors */
+    int64_t checkpoint_every_ms;
+    int64_t max_attempts, max_losses;
+    double stop_test_accuracy; /* NaN: no stop rule */
+    int64_t stop_after;        /* epochs trained on after the rule holds */
+    char blas[32];             /* "auto" or a family of kernels */
+    int64_t sample_seed;       /* of method: random; -1: not given */
+};
+
+void settings_default(struct settings *s);
+
+/* Reads "measure.every", "1" and the like (the name without "grokd."); E_USAGE with what would be
+ * right. */
+int settings_assign(struct settings *s, const char *name, const char *text, struct err *e);
+
+/* The settings that a run needs, as arguments grokd.NAME=VALUE for grokd-train, one a line. */
+void settings_text(const struct settings *s, char out[SETTINGS_TEXT]);
+
+/* Whether an epoch of a run of `epochs` is measured, and whether a list holds it. */
+bool settings_measured(const struct settings *s, int64_t epoch, int64_t epochs);
+bool epoch_list_holds(const struct epoch_list *l, int64_t epoch, int64_t epochs);
+
+#endif

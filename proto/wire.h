@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+/* wire: envelopes to bytes and back. Nothing that arrives is believed before wire_unpack has
+ * checked it: size, version, exact length, text that is UTF-8 without control characters and of
+ * bounded length, as many values as ids, rising epochs, known ids or none.
+ */
+#ifndef GROKD_PROTO_WIRE_H
+#define GROKD_PROTO_WIRE_H
+
+#include "common/err.h"
+#include "proto/grokd.pb-c.h"
+#include "proto/metric.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define WIRE_MAJOR 1
+#define WIRE_LIMIT (8u << 20) /* bytes of the largest message */
+#define WIRE_NAME  256 /* bytes of a name, host, reason; logs and sweep files may be longer */
+
+typedef Grokd__Envelope wire_envelope;
+
+/* Encodes; *bytes is the caller's to free (gives). */
+int wire_pack(const wire_envelope *m, uint8_t **bytes, size_t *size, struct err *e);
+
+/* Decodes and checks; the envelope is the caller's to wire_free (gives). E_PROTO on anything odd.
+ */
+int wire_unpack(wire_envelope **m, const uint8_t *bytes, size_t size, struct err *e);
+
+/* Frees and sets to NULL; accepts NULL. */
+void wire_free(wire_envelope **m);
+
+/* A Grokd__Epoch from a row and back: values that are NaN are left out, unknown ids are passed
+ * over. wire_epoch gives (free with grokd__epoch__free_unpacked(m, NULL)); wire_row lends its
+ * strings from m, and `points` (at least m->n_pruning) holds the curve. */
+Grokd__Epoch *wire_epoch(const struct row *r);
+void wire_row(const Grokd__Epoch *m, struct row *r, struct pruning_point *points);
+
+#endif
