@@ -2,7 +2,9 @@
 # grokd: `make` says what can be made. BUILD=dir builds elsewhere, CC=clang with the other compiler.
 
 BUILD   ?= build
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 PREFIX  ?= /usr/local
 VERSION := 0.1.0
 GIT     := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
@@ -58,39 +60,49 @@ LIB_trainer     := $(BUILD)/libtrainer.a
 
 PROGRAMS := $(addprefix $(BUILD)/,grokd-coord grokd-worker grokd-train grokctl)
 
+
 .PHONY: help deps all test check demo bench asan valgrind rooms doors sizes style format install clean
 .SECONDARY:
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' Makefile
 
 all: $(PROGRAMS) ## the four programs, in build/
 
-# ---- rules -------------------------------------------------------------------------------------
+# ---- rules; V=1 shows the commands --------------------------------------------------------------
+
+Q    := $(if $(V),,@)
+note  = @printf '  %-7s%s\n' $(1) $(patsubst $(BUILD)/%,%,$@)
 
 $(BUILD)/proto/grokd.pb-c.c $(BUILD)/proto/grokd.pb-c.h &: proto/grokd.proto
 	@mkdir -p $(@D)
-	protoc-c --c_out=$(BUILD) $<
+	$(call note,PROTOC)
+	$(Q)protoc-c --c_out=$(BUILD) $<
 
 $(BUILD)/coordinator/schema_text.h: coordinator/schema.sql
 	@mkdir -p $(@D)
-	awk 'BEGIN {print "static const char schema_text[] ="} \
+	$(call note,TEXT)
+	$(Q)awk 'BEGIN {print "static const char schema_text[] ="} \
 	     {gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); print "    \"" $$0 "\\n\""} END {print "    ;"}' $< > $@
 
 $(BUILD)/%.v3.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_KERNEL) -march=x86-64-v3 -DLEVEL=v3 -MMD -MP -c -o $@ $<
+	$(call note,CC)
+	$(Q)$(CC) $(CFLAGS_KERNEL) -march=x86-64-v3 -DLEVEL=v3 -MMD -MP -c -o $@ $<
 
 $(BUILD)/%.v4.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_KERNEL) -march=x86-64-v4 -mprefer-vector-width=512 -DLEVEL=v4 -MMD -MP -c -o $@ $<
+	$(call note,CC)
+	$(Q)$(CC) $(CFLAGS_KERNEL) -march=x86-64-v4 -mprefer-vector-width=512 -DLEVEL=v4 -MMD -MP -c -o $@ $<
 
 $(BUILD)/%.o: %.c | $(BUILD)/proto/grokd.pb-c.h
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -I$(BLAS_INC) -MMD -MP -c -o $@ $<
+	$(call note,CC)
+	$(Q)$(CC) $(CFLAGS_ALL) -I$(BLAS_INC) -MMD -MP -c -o $@ $<
 
 $(BUILD)/proto/grokd.pb-c.o: $(BUILD)/proto/grokd.pb-c.c
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call note,CC)
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(call obj,coordinator/store_schema.c): $(BUILD)/coordinator/schema_text.h
 
@@ -101,18 +113,23 @@ $(LIB_worker): $(call obj,$(ROOM_worker))
 $(LIB_trainer): $(call obj,$(ROOM_trainer)) $(KERNEL_OBJ)
 $(BUILD)/lib%.a:
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call note,AR)
+	$(Q)$(AR) rcs $@ $^
 
 LINK = $(CC) $(CFLAGS_ALL) -o $@ $^ $(LIBS_PROTO) $(LIBS_COMMON)
 
 $(BUILD)/grokd-coord: $(call obj,coordinator/coord_main.c) $(LIB_coordinator) $(LIB_proto) $(LIB_common)
-	$(LINK) $(LIBS_SQLITE)
+	$(call note,LINK)
+	$(Q)$(LINK) $(LIBS_SQLITE)
 $(BUILD)/grokctl: $(call obj,coordinator/ctl_main.c) $(LIB_coordinator) $(LIB_proto) $(LIB_common)
-	$(LINK) $(LIBS_SQLITE)
+	$(call note,LINK)
+	$(Q)$(LINK) $(LIBS_SQLITE)
 $(BUILD)/grokd-worker: $(call obj,worker/worker_main.c) $(LIB_worker) $(LIB_proto) $(LIB_common)
-	$(LINK)
+	$(call note,LINK)
+	$(Q)$(LINK)
 $(BUILD)/grokd-train: $(call obj,worker/train_main.c) $(LIB_trainer) $(LIB_proto) $(LIB_common)
-	$(LINK) $(BLAS_LIB)
+	$(call note,LINK)
+	$(Q)$(LINK) $(BLAS_LIB)
 
 # ---- tests: a file tests/ROOM/test_NAME.c is a program; its tests are its functions test_* --------
 
@@ -122,15 +139,97 @@ TEST_BIN  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
 
 $(BUILD)/tests/%.main.c: tests/%.c tests/main.sh
 	@mkdir -p $(@D)
-	sh tests/main.sh $< > $@
+	$(Q)sh tests/main.sh $< > $@
 
 $(BUILD)/tests/%.o: CFLAGS_ALL += -Wno-missing-prototypes
 
 $(BUILD)/tests/%.main.o: $(BUILD)/tests/%.main.c
-	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/%.main.o $(call obj,$(TEST_HELP)) $(LIB_coordinator) \
                   $(LIB_worker) $(LIB_trainer) $(LIB_proto) $(LIB_common)
-	$(LINK) $(LIBS_SQLITE) $(BLAS_LIB) -lcmocka
+	$(call note,LINK)
+	$(Q)$(LINK) $(LIBS_SQLITE) $(BLAS_LIB) -lcmocka
+
+.PHONY: unit e2e clang-build
+unit: $(TEST_BIN)
+
+# Without the packages nothing above could be evaluated: these first install, then call make anew.
+test: deps-test ## every check and test, from nothing; ends with "N passed, N failed"
+	@$(MAKE) --no-print-directory check
+
+E2E := $(sort $(filter-out tests/e2e/lib.sh,$(wildcard tests/e2e/*.sh)))
+
+check:
+	$(MAKE) -s all unit
+	@tests/run.sh $(foreach c,style rooms doors sizes,"make $(c)=tests/house/check.sh $(c)") \
+	    "clang builds all=$(MAKE) -s CC=clang BUILD=$(BUILD)/clang all unit" \
+	    $(foreach t,$(TEST_BIN),"$(patsubst $(BUILD)/%,%,$(t))=$(t)") \
+	    $(foreach t,$(E2E),"$(t)=BUILD=$(BUILD) $(t)")
+
+UNIT_FAST := $(TEST_BIN)
+
+asan: ## the unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
+	$(MAKE) -s BUILD=$(BUILD)/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" all unit
+	@tests/run.sh $(foreach t,$(TEST_BIN),"asan $(t)=$(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(t))")
+
+valgrind: unit ## the unit tests under valgrind
+	@tests/run.sh $(foreach t,$(TEST_BIN),"valgrind $(t)=valgrind -q --error-exitcode=9 --leak-check=full $(t)")
+
+rooms doors sizes style: ## the rules of the house: who includes whom, one door a library, lengths, layout
+	@tests/house/check.sh $@
+
+format: ## lay out every source file in the committed style
+	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+
+# ---- packages, from apt; quiet when nothing is missing -------------------------------------------
+
+missing = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
+SUDO    = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+define install_packages
+	@todo="$(call missing,$(1))"; [ -z "$$todo" ] || { echo "installing: $$todo"; \
+	    $(SUDO) apt-get update -qq && \
+	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$todo >/dev/null; }
+endef
+
+deps: ## install what building and running need (Debian, Ubuntu)
+	$(call install_packages,$(PACKAGES_BUILD) $(PACKAGES_RUN))
+
+.PHONY: deps-test deps-bench
+deps-test: ## ... and what the tests need
+	$(call install_packages,$(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_TEST))
+
+deps-bench: ## ... and what the benchmark compares with
+	$(call install_packages,$(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_BENCH))
+
+$(BUILD)/tests/bench/bench: $(call obj,tests/bench/bench.c) $(LIB_trainer) $(LIB_proto) $(LIB_common)
+	$(call note,LINK)
+	$(Q)$(LINK) $(BLAS_LIB)
+
+bench: deps-bench ## the paper's epoch against PyTorch's on one core, and what each measure costs
+	@$(MAKE) --no-print-directory -s $(BUILD)/tests/bench/bench
+	@$(BUILD)/tests/bench/bench tests/bench/torch_epoch.py
+
+demo: deps ## a real sweep on this machine, and the table that answers the paper's question
+	@$(MAKE) --no-print-directory -s all
+	@deploy/demo.sh $(BUILD)
+
+MANUAL := $(wildcard deploy/man/*.1 deploy/man/*.5)
+
+$(BUILD)/man/%: deploy/man/% deploy/man/lists.awk proto/param.def proto/metric.def
+	@mkdir -p $(@D)
+	$(call note,MAN)
+	$(Q)awk -v params=proto/param.def -v metrics=proto/metric.def -f deploy/man/lists.awk $< > $@
+
+install: all $(MANUAL:deploy/%=$(BUILD)/%) ## programs, manual pages and user units, under PREFIX
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin share/man/man1 share/man/man5 lib/systemd/user)
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(BUILD)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(BUILD)/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
+	for unit in deploy/*.service; do sed 's|/usr/local|$(PREFIX)|' $$unit \
+	    > $(DESTDIR)$(PREFIX)/lib/systemd/user/$${unit##*/}; done
+
+clean: ## remove what was built
+	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
