@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* param: the hyperparameters of a run, typed, made from the one list in param.def.
  *
- * Text forms are canonical: integers in decimal, reals as the shortest decimal that reads back to
- * the same double (0.005, 1e-08 -> "1e-08" is never produced where "1e-8" will do), choices and
- * booleans as words. 3e6 and 3000000 are the same value and give the same text.
+ * Text forms are canonical: integers in decimal, choices and booleans as words, reals as the
+ * shortest of %.15g, %.16g, %.17g that reads back to the same double, its exponent without plus
+ * sign and leading zeros (0.005, 1e-8, 1e300, never 1e-08 or 1e+300; number_text). -0 is 0. 3e6 and
+ * 3000000 are the same value and give the same text.
  */
 #ifndef GROKD_PROTO_PARAM_H
 #define GROKD_PROTO_PARAM_H
@@ -63,6 +64,10 @@ struct param_info {
 /* The list, in the order of param.def; PARAM_COUNT entries. */
 extern const struct param_info param_list[PARAM_COUNT];
 
+/* Every name in alphabetical order: positions in param_list. It is the order of axes, hashes and
+ * listings. */
+const int *param_order(void);
+
 /* Index of a name, or -1. */
 int param_find(const char *name);
 
@@ -71,6 +76,25 @@ void params_default(struct params *p);
 /* Reads text into the parameter; E_USAGE with what would be right. Integers accept 3e6, reals 1e-4.
  */
 int param_assign(struct params *p, int index, const char *text, struct err *e);
+
+/* One value without its name: integer for all kinds (index of a choice, 0 or 1) but REAL. */
+union param_value {
+    int64_t integer;
+    double real;
+};
+
+/* Reads text as a value of the parameter, checked as by param_assign. */
+int param_read(int index, const char *text, union param_value *v, struct err *e);
+
+/* Checks a number against kind and bounds (REAL, INT, SEED; E_USAGE otherwise). */
+int param_number(int index, double x, union param_value *v, struct err *e);
+
+union param_value param_get(const struct params *p, int index);
+void param_set(struct params *p, int index, union param_value v);
+
+/* The parameter whose name is nearest to a mistyped one, for error messages; NULL when none is near
+ * (lends a constant). */
+const char *param_nearest(const char *name);
 
 /* Canonical text of one value; never longer than PARAM_TEXT_SIZE. Returns out. */
 const char *param_text(const struct params *p, int index, char out[PARAM_TEXT_SIZE]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* settings: the `grokd` block of a sweep file: what is measured and kept, and how often a run is
- * tried. It changes no number of the training, so it is no part of config_hash.
+ * tried. It changes no number of the training, so it is no part of config_hash. Names, bounds and
+ * meanings are the list settings.def.
  */
 #ifndef GROKD_PROTO_SETTINGS_H
 #define GROKD_PROTO_SETTINGS_H
@@ -40,6 +41,9 @@ void settings_default(struct settings *s);
 /* Reads "measure.every", "1" and the like (the name without "grokd."); E_USAGE with what would be
  * right. */
 int settings_assign(struct settings *s, const char *name, const char *text, struct err *e);
+
+/* What single settings cannot show: E_USAGE when a stop rule has no accuracy. */
+int settings_check(const struct settings *s, struct err *e);
 
 /* The settings that a run needs, as arguments grokd.NAME=VALUE for grokd-train, one a line. */
 void settings_text(const struct settings *s, char out[SETTINGS_TEXT]);

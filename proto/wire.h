@@ -10,6 +10,7 @@
 #include "proto/grokd.pb-c.h"
 #include "proto/metric.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,9 +30,13 @@ int wire_unpack(wire_envelope **m, const uint8_t *bytes, size_t size, struct err
 /* Frees and sets to NULL; accepts NULL. */
 void wire_free(wire_envelope **m);
 
+/* Makes any bytes fit to be sent as a name or reason (limit WIRE_NAME - 1) or, with lines, as a
+ * log: what is no UTF-8 and control characters become "?", the rest is cut at limit. In place. */
+void wire_clean(char *text, size_t limit, bool lines);
+
 /* A Grokd__Epoch from a row and back: values that are NaN are left out, unknown ids are passed
- * over. wire_epoch gives (free with grokd__epoch__free_unpacked(m, NULL)); wire_row lends its
- * strings from m, and `points` (at least m->n_pruning) holds the curve. */
+ * over. wire_epoch gives (free with grokd__epoch__free_unpacked(m, NULL); NULL: no memory);
+ * wire_row lends its strings from m, and `points` (at least m->n_pruning) holds the curve. */
 Grokd__Epoch *wire_epoch(const struct row *r);
 void wire_row(const Grokd__Epoch *m, struct row *r, struct pruning_point *points);
 

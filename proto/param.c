@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+/* param: the hyperparameters of a run, typed, made from the one list in param.def. */
+#include "proto/param.h"
+
+#include "common/hash.h"
+#include "proto/number.h"
+#include "proto/words.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct param_info param_list[PARAM_COUNT] = {
+#define AT(name) offsetof(struct params, name)
+#define CHOICE(name, fallback, choices, meaning)                                                   \
+    {#name, PARAM_CHOICE, #fallback, choices, 0, 0, meaning, AT(name)},
+#define INT(name, fallback, least, greatest, meaning)                                              \
+    {#name, PARAM_INT, #fallback, "", least, (double)(greatest), meaning, AT(name)},
+#define REAL(name, fallback, least, greatest, meaning)                                             \
+    {#name, PARAM_REAL, #fallback, "", least, greatest, meaning, AT(name)},
+#define SEED(name, meaning) {#name, PARAM_SEED, "seed", "", 0, 0x1p63, meaning, AT(name)},
+#define BOOL(name, fallback, meaning)                                                              \
+    {#name, PARAM_BOOL, #fallback, "false true", 0, 1, meaning, AT(name)},
+#include "proto/param.def"
+#undef CHOICE
+#undef INT
+#undef REAL
+#undef SEED
+#undef BOOL
+};
+
+static const char names[] =
+#define CHOICE(name, ...) #name " "
+#define INT(name, ...)    #name " "
+#define REAL(name, ...)   #name " "
+#define SEED(name, ...)   #name " "
+#define BOOL(name, ...)   #name " "
+#include "proto/param.def"
+    ;
+#undef CHOICE
+#undef INT
+#undef REAL
+#undef SEED
+#undef BOOL
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(param_list[*(const int *)a].name, param_list[*(const int *)b].name);
+}
+
+const int *param_order(void)
+{
+    static _Thread_local int order[PARAM_COUNT];
+    static _Thread_local bool sorted;
+    if (!sorted) {
+        for (int i = 0; i < PARAM_COUNT; i++) order[i] = i;
+        qsort(order, PARAM_COUNT, sizeof order[0], by_name);
+        sorted = true;
+    }
+    return order;
+}
+
+int param_find(const char *name)
+{
+    return words_find(names, name);
+}
+
+const char *param_nearest(const char *name)
+{
+    char word[WORDS_SIZE];
+    return words_nearest(names, name, word) ? param_list[param_find(word)].name : NULL;
+}
+
+union param_value param_get(const struct params *p, int index)
+{
+    const struct param_info *info = &param_list[index];
+    const char *at = (const char *)p + info->offset;
+    union param_value v;
+    switch (info->kind) {
+    case PARAM_REAL: memcpy(&v.real, at, sizeof v.real); break;
+    case PARAM_BOOL: v.integer = *(const bool *)at; break;
+    default: memcpy(&v.integer, at, sizeof v.integer);
+    }
+    return v;
+}
+
+void param_set(struct params *p, int index, union param_value v)
+{
+    const struct param_info *info = &param_list[index];
+    char *at = (char *)p + info->offset;
+    switch (info->kind) {
+    case PARAM_REAL: memcpy(at, &v.real, sizeof v.real); break;
+    case PARAM_BOOL: *(bool *)at = v.integer != 0; break;
+    default: memcpy(at, &v.integer, sizeof v.integer);
+    }
+}
+
+void params_default(struct params *p)
+{
+    memset(p, 0, sizeof *p); /* padding too, so that equal points are equal bytes */
+    for (int i = 0; i < PARAM_COUNT; i++)
+        if (param_assign(p, i, param_list[i].fallback, NULL) < 0) abort();
+}
+
+/* What a value of this kind looks like, for messages. */
+static const char *wanted(const struct param_info *info, char out[256])
+{
+    char low[NUMBER_TEXT], high[NUMBER_TEXT];
+    switch (info->kind) {
+    case PARAM_CHOICE: snprintf(out, 256, "one of: %s", info->choices); break;
+    case PARAM_BOOL: snprintf(out, 256, "true or false"); break;
+    case PARAM_SEED: snprintf(out, 256, "a whole number from 0 below 2^63, or seed"); break;
+    default:
+        number_text(info->least, low);
+        if (info->greatest >= 0x1p63)
+            snprintf(out, 256, "a whole number from %s below 2^63", low);
+        else
+            snprintf(out, 256, "a %s from %s to %s",
+                     info->kind == PARAM_INT ? "whole number" : "number", low,
+                     number_text(info->greatest, high));
+    }
+    return out;
+}
+
+static int refuse(const struct param_info *info, const char *text, struct err *e)
+{
+    char right[256];
+    return err_set(e, E_USAGE, "%s: \"%.60s\" does not fit; expected %s", info->name, text,
+                   wanted(info, right));
+}
+
+/* NaN fits nowhere. */
+static bool fits(const struct param_info *info, double x)
+{
+    return x >= info->least && x <= info->greatest;
+}
+
+int param_number(int index, double x, union param_value *v, struct err *e)
+{
+    const struct param_info *info = &param_list[index];
+    char text[NUMBER_TEXT];
+    bool whole = x == floor(x) && fabs(x) < 0x1p63;
+    bool ok = info->kind == PARAM_REAL ||
+              ((info->kind == PARAM_INT || info->kind == PARAM_SEED) && whole);
+    if (!ok || !fits(info, x)) return refuse(info, number_text(x, text), e);
+    if (info->kind == PARAM_REAL)
+        v->real = x + 0.0;
+    else
+        v->integer = (int64_t)x;
+    return OK;
+}
+
+int param_read(int index, const char *text, union param_value *v, struct err *e)
+{
+    const struct param_info *info = &param_list[index];
+    struct number n;
+    if (info->kind == PARAM_BOOL && (!strcmp(text, "True") || !strcmp(text, "False"))) {
+        v->integer = text[0] == 'T'; /* as Python writes them */
+        return OK;
+    }
+    if (info->kind == PARAM_CHOICE || info->kind == PARAM_BOOL) {
+        v->integer = words_find(info->choices, text);
+        return v->integer < 0 ? refuse(info, text, e) : OK;
+    }
+    if (info->kind == PARAM_SEED && !strcmp(text, "seed")) {
+        v->integer = SEED_FOLLOWS;
+        return OK;
+    }
+    if (!number_read(text, &n) || !fits(info, n.real)) return refuse(info, text, e);
+    if (info->kind == PARAM_REAL) {
+        v->real = n.real;
+        return OK;
+    }
+    v->integer = n.integer;
+    return n.integral ? OK : refuse(info, text, e);
+}
+
+int param_assign(struct params *p, int index, const char *text, struct err *e)
+{
+    union param_value v;
+    int rc = param_read(index, text, &v, e);
+    if (rc == OK) param_set(p, index, v);
+    return rc;
+}
+
+const char *param_text(const struct params *p, int index, char out[PARAM_TEXT_SIZE])
+{
+    const struct param_info *info = &param_list[index];
+    union param_value v = param_get(p, index);
+    switch (info->kind) {
+    case PARAM_CHOICE:
+    case PARAM_BOOL: return words_at(info->choices, (int)v.integer, out);
+    case PARAM_REAL: return number_text(v.real, out);
+    case PARAM_SEED:
+        if (v.integer == SEED_FOLLOWS) return strcpy(out, "seed");
+        break;
+    case PARAM_INT: break;
+    }
+    snprintf(out, PARAM_TEXT_SIZE, "%" PRId64, v.integer);
+    return out;
+}
+
+int params_resolve(struct params *p, struct err *e)
+{
+#define CHOICE(name, ...)
+#define INT(name, ...)
+#define REAL(name, ...)
+#define SEED(name, ...)                                                                            \
+    if (p->name == SEED_FOLLOWS) p->name = p->seed;
+#define BOOL(name, ...)
+#include "proto/param.def"
+#undef CHOICE
+#undef INT
+#undef REAL
+#undef SEED
+#undef BOOL
+    double pairs = (double)(p->modulus * p->modulus);
+    if (floor(pairs * (1 - p->train_fraction)) < 1)
+        return err_set(e, E_USAGE,
+                       "train_fraction: %g of %g pairs leaves none to test on; "
+                       "expected less, so that one pair remains",
+                       p->train_fraction, pairs);
+    return OK;
+}
+
+void params_hash(const struct params *p, char hex[65])
+{
+    char lines[PARAM_COUNT * (WORDS_SIZE + PARAM_TEXT_SIZE + 2)], value[PARAM_TEXT_SIZE];
+    const int *order = param_order();
+    size_t n = 0;
+    for (int i = 0; i < PARAM_COUNT; i++)
+        n += (size_t)snprintf(lines + n, sizeof lines - n, "%s=%s\n", param_list[order[i]].name,
+                              param_text(p, order[i], value));
+    hash_sha256_hex(lines, n, hex);
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+/* settings: the `grokd` block of a sweep file. One table says how each setting is read, checked and
+ * written back. */
+#include "proto/settings.h"
+
+#include "proto/number.h"
+#include "proto/words.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum kind { WHOLE, ALL, LIST, SHARE, DURATION, NAME, ONLY };
+
+struct setting {
+    const char *name;
+    enum kind kind;
+    size_t offset; /* in struct settings */
+    int64_t least, most;
+    bool run;
+    const char *field;
+};
+
+/* The word of an ONLY is no field of the struct: it gets an offset that nobody uses. */
+#define OFFSET_WHOLE(field)    offsetof(struct settings, field)
+#define OFFSET_ALL(field)      offsetof(struct settings, field)
+#define OFFSET_LIST(field)     offsetof(struct settings, field)
+#define OFFSET_SHARE(field)    offsetof(struct settings, field)
+#define OFFSET_DURATION(field) offsetof(struct settings, field)
+#define OFFSET_NAME(field)     offsetof(struct settings, field)
+#define OFFSET_ONLY(field)     0
+
+enum { SWEEP, RUN };
+
+static const struct setting setting_list[] = {
+#define SETTING(name, kind, field, least, most, who, meaning)                                      \
+    {name, kind, OFFSET_##kind(field), least, most, who == RUN, #field},
+#include "proto/settings.def"
+#undef SETTING
+};
+
+enum { SETTINGS = sizeof setting_list / sizeof setting_list[0] };
+
+void settings_default(struct settings *s)
+{
+    memset(s, 0, sizeof *s);
+    s->measure_every = 1;
+    s->curve_epochs = (struct epoch_list){1, {SETTINGS_FINAL}};
+    s->pruning_points = 21;
+    s->checkpoint_every_ms = 60000;
+    s->max_attempts = 3;
+    s->max_losses = 10;
+    s->stop_test_accuracy = NAN;
+    strcpy(s->blas, "auto");
+    s->sample_seed = -1;
+}
+
+static int setting_find(const char *name)
+{
+    for (int i = 0; i < SETTINGS; i++)
+        if (!strcmp(setting_list[i].name, name)) return i;
+    return -1;
+}
+
+static int unknown(const char *name, struct err *e)
+{
+    static const char words[] =
+#define SETTING(word, ...) word " "
+#include "proto/settings.def"
+        ;
+#undef SETTING
+    char near[WORDS_SIZE];
+    if (words_nearest(words, name, near))
+        return err_set(e, E_USAGE, "unknown setting grokd.%.60s; did you mean grokd.%s?", name,
+                       near);
+    return err_set(e, E_USAGE, "unknown setting grokd.%.60s; expected one of: %s", name, words);
+}
+
+static int refuse(const char *name, const char *text, const char *right, struct err *e)
+{
+    return err_set(e, E_USAGE, "grokd.%s: \"%.60s\" does not fit; expected %s", name, text, right);
+}
+
+static bool whole(const char *text, const struct setting *f, int64_t *out)
+{
+    struct number n;
+    if (!number_read(text, &n) || !n.integral || n.integer < f->least || n.integer > f->most)
+        return false;
+    *out = n.integer;
+    return true;
+}
+
+/* 10,20,final with spaces allowed around commas; "" is the empty list. */
+static bool list(const char *text, const struct setting *f, struct epoch_list *l)
+{
+    struct epoch_list read = {0};
+    const char *s = text + strspn(text, " ");
+    while (*s) {
+        char word[WORDS_SIZE];
+        size_t n = strcspn(s, ", ");
+        if (read.count == SETTINGS_EPOCHS || n >= sizeof word) return false;
+        snprintf(word, sizeof word, "%.*s", (int)n, s);
+        int64_t *epoch = &read.epoch[read.count++];
+        if (!strcmp(word, "final"))
+            *epoch = SETTINGS_FINAL;
+        else if (!whole(word, f, epoch))
+            return false;
+        s += n + strspn(s + n, " ");
+        if (*s == ',' && !s[1]) return false;
+        s += *s == ',';
+        s += strspn(s, " ");
+    }
+    *l = read;
+    return true;
+}
+
+static bool share(const char *text, double *out)
+{
+    struct number n;
+    if (!strcmp(text, "none")) {
+        *out = NAN;
+        return true;
+    }
+    if (!number_read(text, &n) || n.real < 0 || n.real > 1) return false;
+    *out = n.real;
+    return true;
+}
+
+/* Letters, digits, - and _ of a kernel family. */
+static bool name_of(const char *text, char out[32])
+{
+    size_t n = strlen(text);
+    if (!n || n >= 32 ||
+        strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                     "0123456789_-") != n)
+        return false;
+    memcpy(out, text, n + 1);
+    return true;
+}
+
+static const char *wanted(const struct setting *f, char out[128])
+{
+    switch (f->kind) {
+    case WHOLE:
+        snprintf(out, 128, "a whole number from %" PRId64 " to %" PRId64, f->least, f->most);
+        break;
+    case ALL: snprintf(out, 128, "all, or a whole number of samples from 1"); break;
+    case LIST:
+        snprintf(out, 128, "a list of at most %d epochs, final among them", SETTINGS_EPOCHS);
+        break;
+    case ONLY: snprintf(out, 128, "%s, the only one this version measures", f->field); break;
+    case SHARE: snprintf(out, 128, "a number from 0 to 1, or none"); break;
+    case DURATION: snprintf(out, 128, "a duration such as 60s, 5m or 1h 30m"); break;
+    case NAME: snprintf(out, 128, "auto or a kernel family such as Haswell"); break;
+    }
+    return out;
+}
+
+static bool assign(void *at, const struct setting *f, const char *text)
+{
+    switch (f->kind) {
+    case ALL:
+        if (!strcmp(text, "all")) {
+            *(int64_t *)at = 0;
+            return true;
+        }
+        return whole(text, f, at);
+    case WHOLE: return whole(text, f, at);
+    case LIST: return list(text, f, at);
+    case ONLY: return !strcmp(text, f->field);
+    case SHARE: return share(text, at);
+    case DURATION: return duration_read(text, at);
+    case NAME: return name_of(text, at);
+    }
+    return false;
+}
+
+int settings_assign(struct settings *s, const char *name, const char *text, struct err *e)
+{
+    char right[128];
+    if (!strcmp(name, "stop") && !strcmp(text, "none")) name = "stop.test_accuracy";
+    int i = setting_find(name);
+    if (i < 0) return unknown(name, e);
+    const struct setting *f = &setting_list[i];
+    if (!assign((char *)s + f->offset, f, text)) return refuse(name, text, wanted(f, right), e);
+    return OK;
+}
+
+int settings_check(const struct settings *s, struct err *e)
+{
+    if (s->stop_after > 0 && isnan(s->stop_test_accuracy))
+        return err_set(e, E_USAGE,
+                       "grokd.stop.after: %" PRId64
+                       " without an accuracy; expected grokd.stop.test_accuracy too",
+                       s->stop_after);
+    return OK;
+}
+
+/* The value as settings_assign reads it, at most `size` bytes. */
+static void value_text(const void *at, const struct setting *f, char *out, size_t size)
+{
+    char number[NUMBER_TEXT];
+    size_t n = 0;
+    out[0] = '\0';
+    switch (f->kind) {
+    case WHOLE: snprintf(out, size, "%" PRId64, *(const int64_t *)at); break;
+    case ALL:
+        if (*(const int64_t *)at)
+            snprintf(out, size, "%" PRId64, *(const int64_t *)at);
+        else
+            snprintf(out, size, "all");
+        break;
+    case LIST:
+        for (size_t i = 0; i < ((const struct epoch_list *)at)->count; i++) {
+            int64_t epoch = ((const struct epoch_list *)at)->epoch[i];
+            n += (size_t)snprintf(out + n, size - n, "%s", i ? "," : "");
+            if (epoch == SETTINGS_FINAL)
+                n += (size_t)snprintf(out + n, size - n, "final");
+            else
+                n += (size_t)snprintf(out + n, size - n, "%" PRId64, epoch);
+        }
+        break;
+    case ONLY: snprintf(out, size, "%s", f->field); break;
+    case SHARE:
+        snprintf(out, size, "%s",
+                 isnan(*(const double *)at) ? "none" : number_text(*(const double *)at, number));
+        break;
+    case DURATION:
+    case NAME: break; /* the coordinator keeps those */
+    }
+}
+
+void settings_text(const struct settings *s, char out[SETTINGS_TEXT])
+{
+    size_t n = 0;
+    out[0] = '\0';
+    for (int i = 0; i < SETTINGS; i++) {
+        char value[SETTINGS_EPOCHS * 11];
+        if (!setting_list[i].run) continue;
+        value_text((const char *)s + setting_list[i].offset, &setting_list[i], value, sizeof value);
+        n += (size_t)snprintf(out + n, SETTINGS_TEXT - n, "grokd.%s=%s\n", setting_list[i].name,
+                              value);
+    }
+}
+
+bool epoch_list_holds(const struct epoch_list *l, int64_t epoch, int64_t epochs)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (l->epoch[i] == epoch || (l->epoch[i] == SETTINGS_FINAL && epoch == epochs)) return true;
+    return false;
+}
+
+bool settings_measured(const struct settings *s, int64_t epoch, int64_t epochs)
+{
+    if (s->measure_every == 0) return false;
+    return epoch == 0 || epoch == epochs || epoch <= s->dense_until ||
+           epoch % s->measure_every == 0;
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT
+/* wire: envelopes to bytes and back, and every check on what arrives.
+ *
+ * protobuf-c checks the structure and the required fields; the rest is here. It keeps a text with a
+ * zero byte as the part before it, and the last of a field sent twice: such a message is longer
+ * than what it says, and is refused for that.
+ */
+#include "proto/wire.h"
+
+#include "proto/utf8.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARGUMENT_LIMIT 4096       /* bytes of one argument of Work or Command */
+#define TEXT_LIMIT     (2u << 20) /* bytes of a log or a sweep file */
+#define IDS_LIMIT      256        /* values of one epoch; keeps the search for twins short */
+
+int wire_pack(const wire_envelope *m, uint8_t **bytes, size_t *size, struct err *e)
+{
+    *bytes = NULL;
+    *size = grokd__envelope__get_packed_size(m);
+    if (*size > WIRE_LIMIT)
+        return err_set(e, E_PROTO, "message of %zu bytes; at most %u can be sent", *size,
+                       WIRE_LIMIT);
+    *bytes = malloc(*size ? *size : 1);
+    if (!*bytes) return err_set(e, E_NOMEM, "message of %zu bytes: no memory", *size);
+    grokd__envelope__pack(m, *bytes);
+    return OK;
+}
+
+/* NULL is an absent optional text. Long texts may have lines and tabs. */
+static bool text_ok(const char *text, size_t limit, bool lines)
+{
+    for (const char *s = text; s && *s;) {
+        size_t n = utf8_length(s);
+        bool layout = lines && strchr("\n\t\r", *s);
+        if (!n || (utf8_control(s) && !layout) || (size_t)(s - text) + n > limit) return false;
+        s += n;
+    }
+    return true;
+}
+
+void wire_clean(char *text, size_t limit, bool lines)
+{
+    char *to = text;
+    for (const char *from = text; *from;) {
+        size_t n = utf8_length(from);
+        char one[5] = {0};
+        memcpy(one, from, n ? n : 1);
+        if (!n || !text_ok(one, 4, lines)) strcpy(one, "?");
+        if ((size_t)(to - text) + strlen(one) > limit) break;
+        from += n ? n : 1;
+        memcpy(to, one, strlen(one));
+        to += strlen(one);
+    }
+    *to = '\0';
+}
+
+static bool name_ok(const char *text)
+{
+    return text_ok(text, WIRE_NAME - 1, false);
+}
+
+static bool blas_ok(const Grokd__Blas *b)
+{
+    return name_ok(b->family) && name_ok(b->fingerprint);
+}
+
+static bool holdings_ok(Grokd__Holding **h, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (h[i]->run < 1 || h[i]->attempt < 1 || h[i]->epoch < -1) return false;
+    return true;
+}
+
+static const char *hello_fault(const Grokd__Hello *m)
+{
+    if (!name_ok(m->uuid) || !name_ok(m->host) || !name_ok(m->cpu) || !name_ok(m->version) ||
+        !name_ok(m->git))
+        return "a name that is too long or not plain text";
+    for (size_t i = 0; i < m->n_blas; i++)
+        if (!blas_ok(m->blas[i])) return "a BLAS name that is too long or not plain text";
+    return holdings_ok(m->holdings, m->n_holdings) ? NULL : "a holding that cannot be";
+}
+
+/* (run, attempt) as every message about a run names them. */
+static bool token_ok(int64_t run, int64_t attempt)
+{
+    return run >= 1 && attempt >= 1;
+}
+
+static const char *work_fault(const Grokd__Work *m)
+{
+    if (!token_ok(m->run, m->attempt)) return "a run or attempt below 1";
+    if (!blas_ok(m->blas)) return "a BLAS name that is too long or not plain text";
+    for (size_t i = 0; i < m->n_arguments; i++)
+        if (!text_ok(m->arguments[i], ARGUMENT_LIMIT, false)) return "an argument that is no text";
+    return NULL;
+}
+
+static const char *epoch_fault(const Grokd__Epoch *m)
+{
+    if (m->n_ids != m->n_values) return "values that are not as many as their ids";
+    if (m->n_ids > IDS_LIMIT) return "more values in an epoch than there can be";
+    for (size_t i = 0; i < m->n_ids; i++)
+        for (size_t j = 0; j < i; j++)
+            if (m->ids[i] == m->ids[j]) return "an id that stands twice in an epoch";
+    for (size_t i = 0; i < m->n_values; i++)
+        if (isnan(m->values[i])) return "a value that is NaN; what is not measured is left out";
+    for (size_t i = 0; i < m->n_pruning; i++)
+        if (!name_ok(m->pruning[i]->scheme) || !name_ok(m->pruning[i]->layer) ||
+            !(m->pruning[i]->fraction >= 0 && m->pruning[i]->fraction <= 1))
+            return "a pruning point that cannot be";
+    return NULL;
+}
+
+static const char *epochs_fault(const Grokd__Epochs *m)
+{
+    if (!token_ok(m->run, m->attempt)) return "a run or attempt below 1";
+    if (m->n_epochs < 1) return "no epoch";
+    for (size_t i = 0; i < m->n_epochs; i++) {
+        const char *fault = epoch_fault(m->epochs[i]);
+        if (fault) return fault;
+        if (m->epochs[i]->epoch < 0) return "an epoch below 0";
+        if (i && m->epochs[i]->epoch - 1 != m->epochs[i - 1]->epoch)
+            return "epochs that do not follow each other";
+    }
+    return NULL;
+}
+
+static const char *ended_fault(const Grokd__Ended *m)
+{
+    if (!token_ok(m->run, m->attempt)) return "a run or attempt below 1";
+    if (m->outcome < GROKD__OUTCOME__FINISHED || m->outcome > GROKD__OUTCOME__RETURNED)
+        return "an outcome that is none";
+    if (m->epoch < -1) return "an epoch below -1";
+    if (m->has_seconds && !(m->seconds >= 0 && isfinite(m->seconds))) return "seconds below 0";
+    if (!name_ok(m->reason)) return "a reason that is too long or not plain text";
+    return text_ok(m->log, TEXT_LIMIT, true) ? NULL : "a log that is too long or no text";
+}
+
+static const char *command_fault(const Grokd__Command *m)
+{
+    if (!name_ok(m->verb)) return "a verb that is no text";
+    for (size_t i = 0; i < m->n_arguments; i++)
+        if (!text_ok(m->arguments[i], ARGUMENT_LIMIT, false)) return "an argument that is no text";
+    return text_ok(m->text, TEXT_LIMIT, true) ? NULL : "a file that is too long or no text";
+}
+
+/* What is wrong with a decoded message, as the end of "a message with ..."; NULL: nothing. */
+static const char *fault(const wire_envelope *m)
+{
+    static const char bad_text[] = "a text that is too long or not plain";
+    switch (m->body_case) {
+    case GROKD__ENVELOPE__BODY_HELLO: return hello_fault(m->hello);
+    case GROKD__ENVELOPE__BODY_WELCOME:
+        return m->welcome->worker >= 1 && m->welcome->heartbeat_ms && m->welcome->lease_ms
+                   ? NULL
+                   : "a worker, heartbeat or lease below 1";
+    case GROKD__ENVELOPE__BODY_REFUSE: return name_ok(m->refuse->reason) ? NULL : bad_text;
+    case GROKD__ENVELOPE__BODY_HEARTBEAT:
+        return holdings_ok(m->heartbeat->holdings, m->heartbeat->n_holdings)
+                   ? NULL
+                   : "a holding that cannot be";
+    case GROKD__ENVELOPE__BODY_WORK: return work_fault(m->work);
+    case GROKD__ENVELOPE__BODY_EPOCHS: return epochs_fault(m->epochs);
+    case GROKD__ENVELOPE__BODY_ENDED: return ended_fault(m->ended);
+    case GROKD__ENVELOPE__BODY_ACK:
+        return token_ok(m->ack->run, m->ack->attempt) && m->ack->epoch >= -1
+                   ? NULL
+                   : "a run, attempt or epoch that cannot be";
+    case GROKD__ENVELOPE__BODY_STOP:
+        if (!token_ok(m->stop->run, m->stop->attempt)) return "a run or attempt below 1";
+        return name_ok(m->stop->reason) ? NULL : bad_text;
+    case GROKD__ENVELOPE__BODY_GOODBYE: return NULL;
+    case GROKD__ENVELOPE__BODY_READY: return blas_ok(m->ready->blas) ? NULL : bad_text;
+    case GROKD__ENVELOPE__BODY_COMMAND: return command_fault(m->command);
+    case GROKD__ENVELOPE__BODY_ANSWER:
+        return text_ok(m->answer->text, WIRE_LIMIT, true) ? NULL : bad_text;
+    default: return "no body";
+    }
+}
+
+/* Fields of later minor versions are kept by protobuf-c and count in the packed size. */
+static int check(const wire_envelope *m, size_t size, struct err *e)
+{
+    if (m->major != WIRE_MAJOR)
+        return err_set(e, E_PROTO, "message of version %" PRIu32 "; this program speaks %d",
+                       m->major, WIRE_MAJOR);
+    const char *wrong = fault(m);
+    if (!wrong && grokd__envelope__get_packed_size(m) != size) wrong = "more bytes than it says";
+    if (wrong) return err_set(e, E_PROTO, "message of %zu bytes with %s", size, wrong);
+    return OK;
+}
+
+int wire_unpack(wire_envelope **m, const uint8_t *bytes, size_t size, struct err *e)
+{
+    *m = NULL;
+    if (size > WIRE_LIMIT)
+        return err_set(e, E_PROTO, "message of %zu bytes; at most %u are read", size, WIRE_LIMIT);
+    *m = grokd__envelope__unpack(NULL, size, bytes);
+    if (!*m) return err_set(e, E_PROTO, "message of %zu bytes that is no Envelope", size);
+    int rc = check(*m, size, e);
+    if (rc < 0) wire_free(m);
+    return rc;
+}
+
+void wire_free(wire_envelope **m)
+{
+    if (*m) grokd__envelope__free_unpacked(*m, NULL);
+    *m = NULL;
+}
+
+static Grokd__Pruning *pruning_message(const struct pruning_point *point)
+{
+    Grokd__Pruning *p = malloc(sizeof *p);
+    if (!p) return NULL;
+    grokd__pruning__init(p);
+    p->scheme = strdup(point->scheme);
+    p->layer = strdup(point->layer);
+    p->fraction = point->fraction;
+    p->accuracy = point->accuracy;
+    p->loss = point->loss;
+    if (p->scheme && p->layer) return p;
+    grokd__pruning__free_unpacked(p, NULL);
+    return NULL;
+}
+
+static bool fill_pruning(Grokd__Epoch *m, const struct row *r)
+{
+    m->pruning = calloc(r->pruning_count, sizeof *m->pruning);
+    while (m->pruning && m->n_pruning < r->pruning_count) {
+        Grokd__Pruning *p = pruning_message(&r->pruning[m->n_pruning]);
+        if (!p) return false;
+        m->pruning[m->n_pruning++] = p;
+    }
+    return m->pruning != NULL;
+}
+
+static bool fill_values(Grokd__Epoch *m, const struct row *r)
+{
+    m->ids = calloc(METRIC_COUNT, sizeof *m->ids);
+    m->values = calloc(METRIC_COUNT, sizeof *m->values);
+    if (!m->ids || !m->values) return false;
+    for (int i = 0; i < METRIC_COUNT; i++) {
+        if (isnan(r->value[i])) continue;
+        m->ids[m->n_ids++] = metric_list[i].id;
+        m->values[m->n_values++] = r->value[i];
+    }
+    return true;
+}
+
+Grokd__Epoch *wire_epoch(const struct row *r)
+{
+    Grokd__Epoch *m = malloc(sizeof *m);
+    if (!m) return NULL;
+    grokd__epoch__init(m);
+    m->epoch = r->epoch;
+    if (fill_values(m, r) && (!r->pruning_count || fill_pruning(m, r))) return m;
+    grokd__epoch__free_unpacked(m, NULL);
+    return NULL;
+}
+
+void wire_row(const Grokd__Epoch *m, struct row *r, struct pruning_point *points)
+{
+    row_clear(r, m->epoch);
+    for (size_t i = 0; i < m->n_ids; i++) {
+        int at = metric_find(m->ids[i]);
+        if (at >= 0) r->value[at] = m->values[i];
+    }
+    for (size_t i = 0; i < m->n_pruning; i++) {
+        const Grokd__Pruning *p = m->pruning[i];
+        points[i] = (struct pruning_point){p->scheme, p->layer, p->fraction, p->accuracy, p->loss};
+    }
+    r->pruning_count = m->n_pruning;
+    r->pruning = m->n_pruning ? points : NULL;
+}

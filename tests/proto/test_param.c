@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+/* param: types, bounds, canonical text and the hash of a configuration. */
+#include "proto/param.h"
+
+#include "common/hash.h"
+#include "tests/test.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static int assign(struct params *p, const char *name, const char *text, struct err *e)
+{
+    int index = param_find(name);
+    assert_true(index >= 0);
+    return param_assign(p, index, text, e);
+}
+
+void test_defaults_are_the_paper_s(void **state)
+{
+    (void)state;
+    struct params p;
+    params_default(&p);
+    assert_int_equal(p.modulus, 113);
+    assert_int_equal(p.hidden, 512);
+    assert_true(p.learning_rate == 5e-3);
+    assert_true(p.weight_decay == 3e-5);
+    assert_int_equal(p.batch_size, 64);
+    assert_int_equal(p.data_seed, SEED_FOLLOWS);
+    assert_false(p.shuffle);
+}
+
+void test_every_default_lies_within_its_bounds_and_reads_back(void **state)
+{
+    (void)state;
+    struct params p, q;
+    params_default(&p);
+    params_default(&q);
+    for (int i = 0; i < PARAM_COUNT; i++) {
+        char text[PARAM_TEXT_SIZE];
+        struct err e;
+        assert_int_equal(param_find(param_list[i].name), i);
+        assert_int_equal(param_assign(&q, i, param_text(&p, i, text), &e), OK);
+        assert_true(strlen(text) > 0 && strlen(param_list[i].meaning) > 0);
+    }
+    assert_memory_equal(&p, &q, sizeof p);
+}
+
+void test_names_are_listed_in_alphabetical_order(void **state)
+{
+    (void)state;
+    const int *order = param_order();
+    for (int i = 1; i < PARAM_COUNT; i++)
+        assert_true(strcmp(param_list[order[i - 1]].name, param_list[order[i]].name) < 0);
+}
+
+void test_an_integral_real_is_an_integer(void **state)
+{
+    (void)state;
+    struct params p;
+    struct err e;
+    char text[PARAM_TEXT_SIZE];
+    params_default(&p);
+    assert_int_equal(assign(&p, "epochs", "3e6", &e), OK);
+    assert_int_equal(p.epochs, 3000000);
+    assert_string_equal(param_text(&p, PARAM_epochs, text), "3000000");
+    assert_int_equal(assign(&p, "seed", "9223372036854775807", &e), OK);
+    assert_int_equal(p.seed, INT64_MAX);
+    assert_int_equal(assign(&p, "learning_rate", "1e-4", &e), OK);
+    assert_true(p.learning_rate == 1e-4);
+    assert_string_equal(param_text(&p, PARAM_learning_rate, text), "0.0001");
+}
+
+void test_values_that_do_not_fit_are_refused_with_what_would(void **state)
+{
+    (void)state;
+    static const char *const bad[][3] = {
+        {"epochs", "1.5", "whole number from 0 to 100000000"},
+        {"epochs", "-1", "whole number"},
+        {"epochs", "many", "whole number"},
+        {"hidden", "0", "from 1 to 65536"},
+        {"modulus", "1022", "from 3 to 1021"},
+        {"seed", "9223372036854775808", "below 2^63"},
+        {"seed", "9.3e18", "below 2^63"},
+        {"seed", "-1", "whole number"},
+        {"data_seed", "-1", "or seed"},
+        {"learning_rate", "nan", "a number from 0 to 1000"},
+        {"learning_rate", "1001", "a number from 0 to 1000"},
+        {"train_fraction", "0", "from 1e-6 to 1"},
+        {"optimizer", "sgdd", "one of: adam"},
+        {"task", "", "one of: modular_addition"},
+        {"shuffle", "yes", "true or false"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct params p, before;
+        struct err e;
+        params_default(&p);
+        before = p;
+        assert_int_equal(assign(&p, bad[i][0], bad[i][1], &e), E_USAGE);
+        assert_non_null(strstr(e.text, bad[i][0]));
+        if (!strstr(e.text, bad[i][2])) fail_msg("%s", e.text);
+        assert_memory_equal(&p, &before, sizeof p);
+    }
+}
+
+void test_seeds_follow_unless_they_are_given(void **state)
+{
+    (void)state;
+    struct params p;
+    struct err e;
+    params_default(&p);
+    assert_int_equal(assign(&p, "seed", "7", &e), OK);
+    assert_int_equal(assign(&p, "init_seed", "3", &e), OK);
+    assert_int_equal(params_resolve(&p, &e), OK);
+    assert_int_equal(p.data_seed, 7);
+    assert_int_equal(p.init_seed, 3);
+    assert_int_equal(p.order_seed, 7);
+}
+
+void test_a_split_without_test_pairs_is_refused(void **state)
+{
+    (void)state;
+    struct params p;
+    struct err e;
+    params_default(&p);
+    p.train_fraction = 1;
+    assert_int_equal(params_resolve(&p, &e), E_USAGE);
+    assert_non_null(strstr(e.text, "train_fraction"));
+}
+
+/* The hash is what sha256sum says of the lines, written here by hand. */
+void test_config_hash_covers_every_parameter_sorted_by_name(void **state)
+{
+    (void)state;
+    static const char lines[] =
+        "activation=relu\nbatch_size=64\nbeta1=0.9\nbeta2=0.999\ndata_seed=4\nepochs=1000\n"
+        "epsilon=1e-8\nhidden=512\ninit_seed=4\nlearning_rate=0.005\nloss=cross_entropy\n"
+        "modulus=113\noperation=addition\noptimizer=adam\norder_seed=4\nseed=4\nshuffle=false\n"
+        "task=modular_addition\ntrain_fraction=0.7\nweight_decay=3e-5\nweight_multiplier=10\n";
+    struct params p;
+    struct err e;
+    char hex[65], twin[65];
+    params_default(&p);
+    assert_int_equal(assign(&p, "seed", "4", &e), OK);
+    assert_int_equal(assign(&p, "weight_multiplier", "1e1", &e), OK);
+    assert_int_equal(params_resolve(&p, &e), OK);
+    params_hash(&p, hex);
+    hash_sha256_hex(lines, strlen(lines), twin);
+    assert_string_equal(hex, twin);
+}
+
+void test_numbers_are_checked_against_type_and_bounds(void **state)
+{
+    (void)state;
+    union param_value v;
+    struct err e;
+    assert_int_equal(param_number(PARAM_epochs, 12, &v, &e), OK);
+    assert_int_equal(v.integer, 12);
+    assert_int_equal(param_number(PARAM_epochs, 12.5, &v, &e), E_USAGE);
+    assert_int_equal(param_number(PARAM_learning_rate, NAN, &v, &e), E_USAGE);
+    assert_int_equal(param_number(PARAM_learning_rate, -0.0, &v, &e), OK);
+    assert_false(signbit(v.real));
+    assert_int_equal(param_number(PARAM_seed, 0x1p63, &v, &e), E_USAGE);
+    assert_int_equal(param_number(PARAM_optimizer, 0, &v, &e), E_USAGE);
+}
