@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+/* vec: the kernels of the trainer, in one table, built for two levels of x86-64 and chosen once.
+ *
+ * Promise: both levels give the same bits. Every kernel works on vectors of 16 floats in one fixed
+ * order of elements and says where it fuses a multiplication with an addition; nothing here
+ * depends on how many registers there are. Where not said otherwise: pointers to rows are 64-byte
+ * aligned, strides ("ld") and lengths n are in floats and multiples of 16, arrays alias nothing,
+ * and padding that holds zeros keeps holding zeros.
+ * Refusal: processors below x86-64-v3 get one line from vec_open.
+ */
+#ifndef GROKD_NUM_VEC_H
+#define GROKD_NUM_VEC_H
+
+#include "common/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define VEC_FLOATS 16 /* floats in a vector */
+#define VEC_BYTES  64
+#define VEC_LANES  64 /* most samples of one pass through a model */
+
+/* n rounded up to whole vectors. */
+#define VEC_ROUND(n) (((size_t)(n) + VEC_FLOATS - 1) / VEC_FLOATS * VEC_FLOATS)
+
+/* Sums over the samples of one call of softmax_xent. */
+struct vec_score {
+    double loss;  /* of the cross-entropy, in nats, not divided by the count */
+    int64_t hits; /* samples whose first greatest logit is the label's */
+};
+
+/* Constants of one step of Adam, see adam_row. */
+struct adam_step {
+    float rate; /* learning rate / (1 - beta1^t) */
+    float root; /* 1 / sqrt(1 - beta2^t) */
+};
+struct adam_rule {
+    float beta1, rest1, beta2, rest2; /* rest: 1 - beta, rounded from double */
+    float epsilon, weight_decay;
+};
+
+struct vec {
+    const char *level; /* "x86-64-v3" or "x86-64-v4" */
+
+    /* y[i][j] = start + sum over k of x[i*xi + k*xk] * z[k*ldz + j], start = y[i][j] if add, else
+     * 0. y [m][ldy], z [k][ldz], n columns of both; x any strides, unaligned. Fused, k ascending.
+     * 2*m*n*k flops.   Twin: naive_gemm. */
+    void (*gemm)(float *y, size_t ldy, const float *x, size_t xi, size_t xk, const float *z,
+                 size_t ldz, size_t m, size_t n, size_t k, int add);
+
+    /* y[j][i] = x[i][j] for i < m, j < n; lanes i in m..VEC_ROUND(m) of y become 0.
+     * x [m][ldx], y [n][ldy]; any n.   Moves m*n floats.   Twin: a double loop. */
+    void (*transpose)(float *y, size_t ldy, const float *x, size_t ldx, size_t m, size_t n);
+
+    /* y[s] = (w[row[s][0]] + w[row[s][1]]) + bias for s < count. y, w [.][ld], bias [n].
+     * 2*count*n additions.   Twin: naive_two_hot. */
+    void (*gather)(float *y, size_t ldy, const float *w, size_t ldw, const float *bias,
+                   const int32_t (*row)[2], size_t count, size_t n);
+
+    /* y = start + sum over s < count of x[s], start = y if add, else 0. x [count][ldx], y [n].
+     * In the order of s.   count*n additions.   Twin: a double loop. */
+    void (*sum_rows)(float *y, const float *x, size_t ldx, size_t count, size_t n, int add);
+
+    /* y[i] = start + sum over j < n of x[i][j] for i < m; x [m][ldx]. 16 partial sums by j modulo
+     * 16, then halves onto halves.   m*n additions.   Twin: a double loop. */
+    void (*sum_columns)(float *y, const float *x, size_t ldx, size_t m, size_t n, int add);
+
+    /* y[i][j] = value[i] for i < m, j < n. */
+    void (*fill_rows)(float *y, size_t ldy, const float *value, size_t m, size_t n);
+
+    /* x = max(x, 0), NaN stays; dx = x > 0 ? dx : 0. In place, n floats. */
+    void (*relu)(float *x, size_t n);
+    void (*relu_backward)(float *dx, const float *x, size_t n);
+
+    /* Softmax and cross-entropy of samples that lie in lanes: z [classes][ld] holds logits of
+     * sample s in column s, s < count <= VEC_LANES, ld >= VEC_ROUND(count). Adds to *score; with
+     * scale > 0 puts (softmax - onehot(label)) * scale over the logits and 0 in the lanes after
+     * count. About 25 operations a logit.   Twin: naive_softmax_xent. */
+    void (*softmax_xent)(float *z, size_t ld, const int32_t *label, size_t classes, size_t count,
+                         float scale, struct vec_score *score);
+
+    /* Adam with L2 in the gradient, steps[0..count-1] one after another; g is the gradient of the
+     * first step, NULL for none; later steps have none but the weight decay:
+     *   g += weight_decay*w;  m = beta1*m + (1-beta1)*g;  v = beta2*v + (1-beta2)*g*g;
+     *   w -= rate * m / (sqrt(v)*root + epsilon), the denominator at least the least normal float.
+     * w, m, v, g [n].   One root and one division per element and step.   Twin: naive_adam. */
+    void (*adam)(float *w, float *m, float *v, const float *g, size_t n,
+                 const struct adam_rule *rule, const struct adam_step *steps, size_t count);
+
+    /* Sums in double, 16 partial sums by index modulo 16, then halves onto halves:
+     * a.b and sum of g*a*b.   Any n, any alignment. */
+    double (*dot)(const float *a, const float *b, size_t n);
+    double (*dot_weighted)(const float *g, const float *a, const float *b, size_t n);
+
+    /* Second moments of a first layer with two-hot input, over the samples s < count: with z =
+     * (w[row[s][0]] + w[row[s][1]]) + bias, adds max(z, 0)^2 to square [n], and 1 to both rows of
+     * active [.][ld] where z > 0. w [.][ld], bias [n]. About 8*count*n operations.
+     * Twin: the closed form in tests/worker/test_fisher. */
+    void (*measure_moments)(double *square, float *active, const float *w, size_t ld,
+                            const float *bias, const int32_t (*row)[2], size_t count, size_t n);
+
+    /* y = exp(x), y = ln(x) for normal positive x; n floats, y may be x. Within 2 ulp. */
+    void (*exp)(float *y, const float *x, size_t n);
+    void (*log)(float *y, const float *x, size_t n);
+};
+
+/* Every kernel's name once; the table and both levels' prototypes are made from it. */
+#define VEC_LIST(X)                                                                                \
+    X(gemm)                                                                                        \
+    X(transpose)                                                                                   \
+    X(gather)                                                                                      \
+    X(sum_rows)                                                                                    \
+    X(sum_columns)                                                                                 \
+    X(fill_rows) X(relu) X(relu_backward) X(softmax_xent) X(adam) X(dot) X(dot_weighted) X(exp)    \
+        X(log) X(measure_moments)
+
+/* The table in use, the best that the processor has. NULL before vec_open. */
+extern const struct vec *vec;
+
+/* Chooses the table; E_STATE on a processor below x86-64-v3. May be called again. */
+int vec_open(struct err *e);
+
+/* The table of a level, 3 or 4; NULL if this processor cannot run it. */
+const struct vec *vec_level(int level);
+
+/* n zeroed floats, 64-byte aligned, freed with free(); NULL if there is no memory. */
+float *vec_alloc(size_t n);
+
+/* Flush-to-zero and denormals-are-zero, nearest rounding: set them for this thread, and tell
+ * whether they still hold. */
+void vec_set_float_mode(void);
+int vec_float_mode_holds(void);
+
+#endif

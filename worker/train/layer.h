@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+/* layer: the kinds of layer that a model is a chain of.
+ *
+ * forward fills w->value[l + 1] from w->value[l] (the first layer from the batch); backward fills
+ * w->slope[l] from w->slope[l + 1] and adds to the gradient, see model_backward. The slope of the
+ * input of the first layer is never asked for. What form (rows or lanes) a kind reads and writes
+ * stands in its file and is checked when a model is built.
+ */
+#ifndef GROKD_TRAIN_LAYER_H
+#define GROKD_TRAIN_LAYER_H
+
+#include "worker/train/model.h"
+
+enum layer_form { FORM_BATCH, FORM_ROWS, FORM_LANES };
+
+struct layer_pass {
+    const struct model *m;
+    const struct batch *b;
+    struct workspace *w;
+    struct gradient *g; /* backward only */
+    bool first;         /* of the chunks of a batch: overwrite, see model_backward */
+};
+
+struct layer_kind {
+    const char *name;
+    enum layer_form reads, writes;
+    bool in_place; /* output takes the place of the input */
+    void (*forward)(const struct layer_pass *p, size_t l);
+    void (*backward)(const struct layer_pass *p, size_t l);
+};
+
+extern const struct layer_kind layer_two_hot, layer_relu, layer_dense;
+
+#endif
