@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+/* Every measure at the golden weights (tests/golden/make_golden.py: PyTorch, double precision,
+ * autograd where we have closed forms). Run from the top of the repository, as make does.
+ */
+#include "tests/test.h"
+
+#include "tests/ref/ref_measure_specimen.h"
+#include "worker/measure/fisher.h"
+#include "worker/measure/measure.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { P = 43, HIDDEN = 128, POINTS = 21, BATCH = 32, EPOCHS = 60 };
+
+/* The files, and a model of the golden shape with the golden pairs. */
+struct golden {
+    char *text; /* modular.json */
+    struct safetensors tensors;
+    struct specimen specimen;
+};
+
+static char *slurp(const char *path)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f) fail_msg("%s: cannot be read; tests run at the top of the repository", path);
+    fseek(f, 0, SEEK_END);
+    size_t size = (size_t)ftell(f);
+    rewind(f);
+    char *text = calloc(size + 1, 1);
+    assert_int_equal(fread(text, 1, size, f), size);
+    fclose(f);
+    return text;
+}
+
+/* Weights under prefix, in state-dict order, become the model's. */
+static void take_weights(struct golden *g, const char *prefix)
+{
+    struct specimen *s = &g->specimen;
+    for (size_t t = 0; t < s->model.tensor_count; t++) {
+        const struct tensor *tensor = &s->model.tensor[t];
+        char name[SAFETENSORS_NAME];
+        snprintf(name, sizeof name, "%s%s", prefix, tensor->name);
+        const struct safetensors_entry *entry = safetensors_find(&g->tensors, name);
+        assert_non_null(entry);
+        assert_int_equal(entry->count, tensor->rows * tensor->cols);
+        for (size_t i = 0; i < entry->count; i++)
+            s->theta[tensor->first + i] = safetensors_real(&g->tensors, entry, i);
+    }
+    specimen_set(s, s->theta);
+}
+
+static void golden_open(struct golden *g, const char *prefix)
+{
+    struct err e;
+    g->text = slurp("tests/golden/modular.json");
+    assert_int_equal(safetensors_read(&g->tensors, "tests/golden/modular.safetensors", &e), OK);
+    specimen_open(&g->specimen, P, HIDDEN, 1);
+    task_close(&g->specimen.task);
+    assert_int_equal(task_open(&g->specimen.task, &g->specimen.params,
+                               "tests/golden/modular_data.safetensors", &e),
+                     OK);
+    g->specimen.params.epochs = EPOCHS;
+    g->specimen.settings.fisher_samples = 16;
+    take_weights(g, prefix);
+}
+
+static void golden_close(struct golden *g)
+{
+    free(g->text);
+    safetensors_close(&g->tensors);
+    specimen_close(&g->specimen);
+}
+
+/* `count` numbers of the golden document that follow the last of these marks, each searched after
+ * the one before. */
+static void numbers(const struct golden *g, const char *const *marks, double *out, size_t count)
+{
+    char *at = g->text;
+    for (; *marks; marks++) {
+        at = strstr(at, *marks);
+        if (!at) fail_msg("golden document: no %s", *marks);
+        at += strlen(*marks);
+    }
+    for (size_t i = 0; i < count; i++) {
+        out[i] = strtod(at, &at);
+        at++; /* the comma */
+    }
+}
+
+static double number(const struct golden *g, const char *const *marks)
+{
+    double one;
+    numbers(g, marks, &one, 1);
+    return one;
+}
+
+#define NUMBER(g, ...)          number(g, (const char *const[]){__VA_ARGS__, NULL})
+#define NUMBERS(g, out, n, ...) numbers(g, (const char *const[]){__VA_ARGS__, NULL}, out, n)
+#define LAST_EPOCH              "\"data\":", "\"epochs\":[", "{\"epoch\":60,"
+#define NEAR(ours, theirs)                                                                         \
+    if (!ref_close(ours, theirs, 1e-4, 0))                                                         \
+    fail_msg("%s: %.9g, golden %.9g", #ours, (double)(ours), (double)(theirs))
+
+static struct row measured(struct golden *g, struct measure **m)
+{
+    struct specimen *s = &g->specimen;
+    struct row row;
+    struct err e;
+    assert_int_equal(measure_open(m, &s->params, &s->settings, &s->model, &s->task, &e), OK);
+    row_clear(&row, EPOCHS);
+    assert_int_equal(measure_epoch(*m, &s->model, EPOCHS, &row, &e), OK);
+    return row;
+}
+
+void test_values_at_the_final_weights_are_golden(void **state)
+{
+    (void)state;
+    struct golden g;
+    struct measure *m;
+    golden_open(&g, "final/");
+    struct row row = measured(&g, &m);
+    NEAR(row.value[METRIC_weight_norm], NUMBER(&g, LAST_EPOCH, "\"weight_norm\":"));
+    NEAR(row.value[METRIC_train_loss_end], NUMBER(&g, LAST_EPOCH, "\"train_loss\":"));
+    NEAR(row.value[METRIC_train_accuracy_end], NUMBER(&g, LAST_EPOCH, "\"train_accuracy\":"));
+    NEAR(row.value[METRIC_ipr_output], NUMBER(&g, "\"fourier\":", "\"W\":", "\"real\":"));
+    double u = NUMBER(&g, "\"fourier\":", "\"U\":", "\"real\":");
+    double v = NUMBER(&g, "\"fourier\":", "\"V\":", "\"real\":");
+    NEAR(row.value[METRIC_ipr_input], (u + v) / 2);
+    NEAR(row.value[METRIC_compressibility],
+         NUMBER(&g, "\"pruning\":{\"layer\":", "\"compressibility\":"));
+    measure_close(&m);
+    golden_close(&g);
+}
+
+void test_the_pruning_curve_at_the_final_weights_is_golden(void **state)
+{
+    (void)state;
+    struct golden g;
+    struct measure *m;
+    double accuracy[POINTS], loss[POINTS];
+    golden_open(&g, "final/");
+    struct row row = measured(&g, &m);
+    NUMBERS(&g, accuracy, POINTS, "\"pruning\":{\"layer\":", "\"accuracy\":[");
+    NUMBERS(&g, loss, POINTS, "\"pruning\":{\"layer\":", "\"loss\":[");
+    assert_int_equal(row.pruning_count, POINTS);
+    for (size_t i = 0; i < POINTS; i++) {
+        /* Shares of whole samples: the same count of hits is the same double. */
+        double count = (double)g.specimen.task.test.count;
+        assert_true(row.pruning[i].accuracy == round(accuracy[i] * count) / count);
+        NEAR(row.pruning[i].loss, loss[i]);
+    }
+    measure_close(&m);
+    golden_close(&g);
+}
+
+void test_the_fisher_diagonal_at_the_final_weights_is_golden(void **state)
+{
+    (void)state;
+    struct golden g;
+    struct fisher f;
+    struct err e;
+    golden_open(&g, "final/");
+    const struct model *m = &g.specimen.model;
+    const struct safetensors_entry *entry = safetensors_find(&g.tensors, "fisher_regression");
+    assert_int_equal(entry->count, m->parameters);
+    assert_int_equal(fisher_open(&f, m, 16, &e), OK);
+    float *block = vec_alloc(m->size);
+    fisher_diagonal(&f, m, &g.specimen.task.test, block);
+    model_flatten(m, block, g.specimen.flat);
+    for (size_t i = 0; i < m->parameters; i++) {
+        double golden = safetensors_real(&g.tensors, entry, i);
+        if (!ref_close(g.specimen.flat[i], golden, 1e-4, 0))
+            fail_msg("parameter %zu: %.9g, golden %.9g", i, (double)g.specimen.flat[i], golden);
+    }
+    fisher_close(&f);
+    free(block);
+    golden_close(&g);
+}
+
+/* A row of a by_rows tensor that no sample of the batch touched means zero. */
+static void clear_untouched(const struct model *m, struct gradient *g)
+{
+    for (size_t t = 0; t < m->tensor_count; t++)
+        for (size_t j = 0; m->tensor[t].by_rows && j < m->tensor[t].cols; j++)
+            for (size_t i = 0; !g->touched[j] && i < m->tensor[t].rows; i++)
+                g->g[tensor_index(&m->tensor[t], i, j)] = 0;
+}
+
+void test_the_gradient_of_the_first_batch_is_golden(void **state)
+{
+    (void)state;
+    struct golden g;
+    struct workspace w;
+    struct gradient gradient;
+    struct err e;
+    struct vec_score score = {0, 0};
+    golden_open(&g, "init/");
+    const struct model *m = &g.specimen.model;
+    assert_int_equal(workspace_open(&w, m, &e), OK);
+    assert_int_equal(gradient_open(&gradient, m, &e), OK);
+    struct batch batch = dataset_chunk(&g.specimen.task.train, 0);
+    batch.count = BATCH;
+    model_forward(m, &batch, &w);
+    model_backward(m, &batch, &w, 1.0f / BATCH, true, &gradient, &score);
+    clear_untouched(m, &gradient);
+    take_weights(&g, "grad/"); /* only to have them in state-dict order */
+    float *ours = malloc(m->parameters * sizeof *ours);
+    model_flatten(m, gradient.g, ours);
+    double most = 0;
+    for (size_t i = 0; i < m->parameters; i++) most = fmax(most, fabs(g.specimen.theta[i]));
+    for (size_t i = 0; i < m->parameters; i++)
+        if (!ref_close(ours[i], g.specimen.theta[i], 1e-4, 1e-2 * most))
+            fail_msg("parameter %zu: %.9g, golden %.9g", i, (double)ours[i], g.specimen.theta[i]);
+    free(ours);
+    gradient_close(&gradient);
+    workspace_close(&w);
+    golden_close(&g);
+}

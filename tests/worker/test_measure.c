@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+/* The measures together: which epochs, which values, what is remembered from one to the next. */
+#include "tests/test.h"
+
+#include "tests/ref/ref_measure_specimen.h"
+#include "worker/measure/measure.h"
+
+#include <math.h>
+#include <string.h>
+
+static struct measure *opened(struct specimen *s, int64_t every, int64_t epochs)
+{
+    struct measure *m;
+    struct err e;
+    specimen_open(s, 11, 30, 0.5);
+    s->params.epochs = epochs;
+    s->settings.measure_every = every;
+    assert_int_equal(measure_open(&m, &s->params, &s->settings, &s->model, &s->task, &e), OK);
+    return m;
+}
+
+/* The row of an epoch with weights of a seed. */
+static struct row taken(struct measure *m, struct specimen *s, int64_t epoch, uint64_t seed)
+{
+    struct row row;
+    struct err e;
+    specimen_shake(s, seed, 0.5);
+    row_clear(&row, epoch);
+    assert_int_equal(measure_epoch(m, &s->model, epoch, &row, &e), OK);
+    return row;
+}
+
+static int same(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
+
+static void assert_rows_equal(const struct row *a, const struct row *b)
+{
+    for (int i = 0; i < METRIC_COUNT; i++)
+        if (metric_list[i].kind != METRIC_TIMING && !same(a->value[i], b->value[i]))
+            fail_msg("%s: %.17g and %.17g", metric_list[i].name, a->value[i], b->value[i]);
+}
+
+void test_a_measured_row_has_every_value_but_those_of_the_trainer(void **state)
+{
+    (void)state;
+    struct specimen s;
+    struct measure *m = opened(&s, 1, 5);
+    taken(m, &s, 0, 1);
+    taken(m, &s, 1, 2);
+    struct row row = taken(m, &s, 2, 3);
+    for (int i = 0; i < METRIC_COUNT; i++) {
+        int trainers = i == METRIC_train_loss || i == METRIC_train_accuracy ||
+                       i == METRIC_test_loss || i == METRIC_test_accuracy || i == METRIC_seconds;
+        if (isnan(row.value[i]) != trainers)
+            fail_msg("%s is %g", metric_list[i].name, row.value[i]);
+    }
+    assert_true(row.value[METRIC_compressibility_rule] == 21);
+    assert_true(row.value[METRIC_measure_seconds] > 0);
+    measure_close(&m);
+    specimen_close(&s);
+}
+
+void test_values_equal_their_twins(void **state)
+{
+    (void)state;
+    struct specimen s;
+    struct measure *m = opened(&s, 1, 5);
+    struct row row = taken(m, &s, 0, 12);
+    size_t P = 11, H = 30;
+    double loss, accuracy, a[21], l[21], area = ref_pruning(&s.net, s.test, s.n_test, 21, a, l);
+    ref_evaluate(&s.net, s.train, s.n_train, &loss, &accuracy);
+    assert_true(ref_close(row.value[METRIC_train_loss_end], loss, 1e-5, 0));
+    assert_true(ref_close(row.value[METRIC_train_accuracy_end], accuracy, 1e-12, 0));
+    assert_true(ref_close(row.value[METRIC_compressibility], 1 / (1 - area), 1e-9, 0));
+    double u = ref_ipr(s.theta, P, H, 1, 2 * P), v = ref_ipr(s.theta + P, P, H, 1, 2 * P);
+    double w = ref_ipr(s.theta + ref_net_layout(P, H).w2, P, H, H, 1);
+    assert_true(ref_close(row.value[METRIC_ipr_input], (u + v) / 2, 1e-5, 0));
+    assert_true(ref_close(row.value[METRIC_ipr_output], w, 1e-5, 0));
+    measure_close(&m);
+    specimen_close(&s);
+}
+
+void test_only_measured_epochs_are_measured_and_the_rest_of_the_row_is_left_alone(void **state)
+{
+    (void)state;
+    struct specimen s;
+    struct measure *m = opened(&s, 3, 8);
+    for (int64_t epoch = 0; epoch <= 8; epoch++) {
+        struct row row;
+        struct err e;
+        row_clear(&row, epoch);
+        row.value[METRIC_test_loss] = 1.5;
+        assert_int_equal(measure_epoch(m, &s.model, epoch, &row, &e), OK);
+        assert_int_equal(!isnan(row.value[METRIC_weight_norm]), epoch % 3 == 0 || epoch == 8);
+        assert_int_equal(!isnan(row.value[METRIC_measure_seconds]), epoch % 3 == 0 || epoch == 8);
+        assert_true(row.value[METRIC_test_loss] == 1.5);
+    }
+    measure_close(&m);
+    specimen_close(&s);
+}
+
+void test_pruning_curves_are_kept_only_where_asked(void **state)
+{
+    (void)state;
+    struct specimen s;
+    struct measure *m = opened(&s, 1, 3);
+    struct err e;
+    assert_int_equal(settings_assign(&s.settings, "measure.curve_epochs", "1,final", &e), OK);
+    for (int64_t epoch = 0; epoch <= 3; epoch++) {
+        struct row row = taken(m, &s, epoch, 5);
+        assert_int_equal(row.pruning_count, epoch == 1 || epoch == 3 ? 21 : 0);
+        if (row.pruning_count) assert_true(row.pruning[20].fraction == 1);
+    }
+    measure_close(&m);
+    specimen_close(&s);
+}
+
+static void check_step(const struct row *row, const double *before, const double *here,
+                       const double *next, size_t n)
+{
+    struct ref_step g = ref_geometry(before ? before : here, here, next, NULL, n);
+    assert_true(ref_close(row->value[METRIC_step_euclid], g.length, 1e-6, 0));
+    assert_true(ref_close(row->value[METRIC_cos_origin_euclid], g.cos_origin, 1e-6, 1));
+    assert_int_equal(isnan(row->value[METRIC_cos_previous_euclid]), !before);
+    assert_int_equal(isnan(row->value[METRIC_cos_previous_fisher]), !before);
+    if (before)
+        assert_true(ref_close(row->value[METRIC_cos_previous_euclid], g.cos_previous, 1e-6, 1));
+}
+
+void test_steps_run_between_measured_epochs_in_the_metric_where_they_begin(void **state)
+{
+    (void)state;
+    struct specimen s;
+    struct measure *m = opened(&s, 2, 7); /* measured: 0 2 4 6 7 */
+    static double theta[5][2000], metric[2000];
+    struct row row[5];
+    const int64_t epoch[5] = {0, 2, 4, 6, 7};
+    size_t n = s.model.parameters;
+    for (size_t i = 0; i < 5; i++) {
+        row[i] = taken(m, &s, epoch[i], 20 + i);
+        memcpy(theta[i], s.theta, n * sizeof **theta);
+    }
+    assert_true(isnan(row[0].value[METRIC_step_euclid]) && isnan(row[0].value[METRIC_step_fisher]));
+    assert_true(isnan(row[0].value[METRIC_cos_origin_euclid]));
+    check_step(&row[1], NULL, theta[0], theta[1], n);
+    check_step(&row[2], theta[0], theta[1], theta[2], n);
+    check_step(&row[3], theta[1], theta[2], theta[3], n);
+    check_step(&row[4], NULL, theta[3], theta[4], n); /* one epoch after two: not compared */
+    specimen_set(&s, theta[2]);
+    ref_fisher(&s.net, s.test, s.n_test, metric);
+    struct ref_step g = ref_geometry(theta[1], theta[2], theta[3], metric, n);
+    assert_true(ref_close(row[3].value[METRIC_step_fisher], g.length, 1e-5, 0));
+    assert_true(ref_close(row[3].value[METRIC_cos_previous_fisher], g.cos_previous, 1e-5, 1));
+    assert_true(ref_close(row[3].value[METRIC_cos_origin_fisher], g.cos_origin, 1e-5, 1));
+    measure_close(&m);
+    specimen_close(&s);
+}
+
+void test_a_resumed_measure_gives_the_bits_of_an_uninterrupted_one(void **state)
+{
+    (void)state;
+    for (int64_t stop = 0; stop < 3; stop++) {
+        struct specimen s, t;
+        struct measure *whole = opened(&s, 1, 9), *resumed = opened(&t, 1, 9);
+        struct safetensors file = {.count = 0};
+        struct err e;
+        for (int64_t epoch = 0; epoch < stop; epoch++)
+            taken(whole, &s, epoch, 40 + (uint64_t)epoch);
+        assert_int_equal(measure_save(whole, &file, &e), OK);
+        assert_int_equal(measure_load(resumed, &file, &e), OK);
+        for (int64_t epoch = stop; epoch < 5; epoch++) {
+            struct row a = taken(whole, &s, epoch, 40 + (uint64_t)epoch);
+            struct row b = taken(resumed, &t, epoch, 40 + (uint64_t)epoch);
+            assert_rows_equal(&a, &b);
+        }
+        safetensors_close(&file);
+        measure_close(&whole);
+        measure_close(&resumed);
+        specimen_close(&s);
+        specimen_close(&t);
+    }
+}
+
+void test_a_checkpoint_without_measures_is_refused(void **state)
+{
+    (void)state;
+    struct specimen s;
+    struct measure *m = opened(&s, 1, 9);
+    struct safetensors empty = {.count = 0};
+    struct err e = {.code = OK};
+    assert_int_equal(measure_load(m, &empty, &e), E_FILE);
+    assert_non_null(strstr(e.text, "measure.epochs"));
+    measure_close(&m);
+    assert_null(m);
+    measure_close(&m);
+    specimen_close(&s);
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+/* gauge: one kind of measure, as the list in measure.c holds it.
+ *
+ * A gauge allocates its scratch in open, reads the model at a measured epoch into the row, and
+ * frees. One that remembers earlier epochs also saves and loads. Undefined values are left NaN.
+ */
+#ifndef GROKD_MEASURE_GAUGE_H
+#define GROKD_MEASURE_GAUGE_H
+
+#include "common/err.h"
+#include "common/safetensors.h"
+#include "proto/metric.h"
+#include "proto/param.h"
+#include "proto/settings.h"
+#include "worker/train/model.h"
+#include "worker/train/task.h"
+
+/* What a gauge looks at; all lent. In open and load the model gives shapes only. */
+struct view {
+    const struct params *params;
+    const struct settings *settings;
+    const struct task *task;
+    const struct model *model;
+    int64_t epoch;
+};
+
+struct gauge {
+    const char *name;
+    /* Gives *state; what is half made when it fails is left to close. NULL: needs none. */
+    int (*open)(void **state, const struct view *v, struct err *e);
+    int (*read)(void *state, const struct view *v, struct row *row, struct err *e);
+    void (*close)(void *state); /* accepts NULL */
+    /* NULL: remembers nothing. */
+    int (*save)(const void *state, const struct view *v, struct safetensors *s, struct err *e);
+    int (*load)(void *state, const struct view *v, const struct safetensors *s, struct err *e);
+};
+
+extern const struct gauge gauge_train_end, gauge_norm, gauge_pruning, gauge_fourier, gauge_geometry;
+
+#endif

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+/* geometry: the road of the weights, measured at each step in the metric where the step begins
+ * (arXiv 2502.01739, equations 8 and 9, with the metric not lagging behind).
+ *
+ * With consecutive measured epochs e'' < e' < e, s = theta(e) - theta(e'), s' = theta(e') -
+ * theta(e''), and a diagonal metric g taken at theta(e'):
+ *
+ *   step         = sqrt(<s, s>)                       <a, b> = sum over j of g_j a_j b_j
+ *   cos_previous = <s, s'> / (|s| |s'|)               NULL if the two span different numbers of
+ * epochs cos_origin   = <s, -theta(e')> / (|s| |theta(e')|)   +1: straight to the origin
+ *
+ * g = 1 for the columns _euclid, the diagonal Fisher information (fisher.h) for _fisher. Cosines
+ * with a vector of no length, and everything of the first measured epoch, are NULL.
+ *
+ * Cost: ten sums of products over the parameters, in double, and one Fisher diagonal.
+ */
+#ifndef GROKD_MEASURE_GEOMETRY_H
+#define GROKD_MEASURE_GEOMETRY_H
+
+#include <stddef.h>
+
+struct geometry_step {
+    double length, cos_previous, cos_origin; /* NaN where undefined */
+};
+
+/* Of vectors [n]; previous NULL: none to compare with; metric NULL: Euclidean. */
+struct geometry_step geometry_step(const float *step, const float *previous, const float *origin,
+                                   const float *metric, size_t n);
+
+#endif

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+/* measure: walks the list of gauges at the measured epochs; see the header for what it promises. */
+#include "worker/measure/measure.h"
+
+#include "worker/measure/gauge.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+/* Every measure, in the order in which they are taken. A new one is a line here, a line in
+ * gauge.h, a line in proto/metric.def for each of its values, and a file. */
+static const struct gauge *const gauges[] = {
+    &gauge_train_end, &gauge_norm, &gauge_pruning, &gauge_fourier, &gauge_geometry,
+};
+#define GAUGES (sizeof gauges / sizeof *gauges)
+
+struct measure {
+    struct view view; /* of the last epoch; the model is lent only during a call */
+    struct model shape;
+    void *state[GAUGES];
+};
+
+int measure_open(struct measure **out, const struct params *p, const struct settings *s,
+                 const struct model *m, const struct task *t, struct err *e)
+{
+    int rc = OK;
+    struct measure *new = calloc(1, sizeof *new);
+    if (!new) return err_set(e, E_NOMEM, "measures: no memory");
+    new->shape = *m;
+    new->shape.theta = NULL;
+    new->view = (struct view){.params = p, .settings = s, .task = t, .model = m};
+    for (size_t i = 0; i < GAUGES && rc == OK; i++)
+        if (gauges[i]->open) rc = gauges[i]->open(&new->state[i], &new->view, e);
+    new->view.model = &new->shape;
+    if (rc < 0) measure_close(&new);
+    *out = new;
+    return rc;
+}
+
+void measure_close(struct measure **m)
+{
+    for (size_t i = 0; *m && i < GAUGES; i++)
+        if (gauges[i]->close) gauges[i]->close((*m)->state[i]);
+    free(*m);
+    *m = NULL;
+}
+
+static double now_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+int measure_epoch(struct measure *m, const struct model *model, int64_t epoch, struct row *row,
+                  struct err *e)
+{
+    int rc = OK;
+    double start = now_seconds();
+    if (!settings_measured(m->view.settings, epoch, m->view.params->epochs)) return OK;
+    m->view.model = model;
+    m->view.epoch = epoch;
+    for (size_t i = 0; i < GAUGES && rc == OK; i++)
+        rc = gauges[i]->read(m->state[i], &m->view, row, e);
+    m->view.model = &m->shape;
+    row->value[METRIC_measure_seconds] = now_seconds() - start;
+    return rc;
+}
+
+int measure_save(const struct measure *m, struct safetensors *s, struct err *e)
+{
+    int rc = OK;
+    for (size_t i = 0; i < GAUGES && rc == OK; i++)
+        if (gauges[i]->save) rc = gauges[i]->save(m->state[i], &m->view, s, e);
+    return rc;
+}
+
+int measure_load(struct measure *m, const struct safetensors *s, struct err *e)
+{
+    int rc = OK;
+    for (size_t i = 0; i < GAUGES && rc == OK; i++)
+        if (gauges[i]->load) rc = gauges[i]->load(m->state[i], &m->view, s, e);
+    return rc;
+}
