@@ -84,7 +84,7 @@ struct save_sweep {
 };
 
 /* What came of a save. Only those that need an answer have one: SWEEP, RETRY, SWEEP_STATE (counts),
- * EPOCHS, END, FETCH. */
+ * EPOCHS, END, FETCH, CANCEL (sweep; STALE: the run is over or unknown). */
 enum save_verdict {
     VERDICT_STORED,
     VERDICT_STALE,   /* EPOCHS, END: the attempt is not the run's current one, or the run is over */

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+/* run: the run table: the runs that are being worked on and the next ones that wait. It never holds
+ * all of a sweep (10^6 runs wait in the database), and nothing that is over.
+ *
+ * Two orders are kept: by number, to find the run a message speaks of, and, of those waiting, by
+ * (priority falling, number rising), to find what comes next. Only run_add can lack memory.
+ */
+#ifndef GROKD_COORDINATOR_RUN_H
+#define GROKD_COORDINATOR_RUN_H
+
+#include "coordinator/save.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RUN_EVENTS(X)                                                                              \
+    X(ASSIGN)                                                                                      \
+    X(EPOCHS) X(STORED) X(FINISH) X(FAIL) X(FAIL_LAST) X(LOSE) X(LOSE_LAST) X(GIVE_BACK) X(CANCEL)
+
+enum run_event {
+#define X(name) RUN_ON_##name,
+    RUN_EVENTS(X)
+#undef X
+};
+
+enum run_effect {
+    FX_SAVE_ASSIGN = 1,
+    FX_SAVE_EPOCHS = 2,
+    FX_SAVE_END = 4,
+    FX_SAVE_CANCEL = 8,
+    FX_SEND_WORK = 16,
+    FX_SEND_ACK = 32,
+    FX_SEND_REPLY = 64, /* what the holder is told: Ack{ended}, Stop, or nothing if it is gone */
+    FX_FORGET = 128
+};
+
+#define RUN_GAPS 15 /* epoch times remembered for their median; odd */
+
+/* What is known of a running run beyond the database. Meaningless while it waits. */
+struct run_lease {
+    int64_t worker;   /* that holds it; 0: nobody yet since the coordinator started */
+    int64_t given_ms; /* when it was handed out */
+    int64_t begun_ms; /* when a slot became free for it; -1: it is prefetched */
+    int64_t heard_ms; /* when its last epochs came */
+    int64_t epoch;    /* last epoch that came in this attempt; -1: none */
+    int64_t stored;   /* last epoch of it that is durable; -1: none */
+    int unanswered;   /* messages of epochs that the store has not answered */
+    int gap_count;    /* of gaps[], up to RUN_GAPS; the oldest is overwritten */
+    int gap_next;
+    double gap_ms[RUN_GAPS]; /* time an epoch took */
+};
+
+/* How an attempt ended, kept while the store still works on its epochs. */
+struct run_ending {
+    enum run_event event; /* FINISH, FAIL, LOSE or GIVE_BACK */
+    bool final;
+    bool quick; /* failed soon after it began */
+    int64_t epoch;
+    double seconds;
+    char reason[SAVE_REASON];
+    char *log; /* owned */
+};
+
+struct run {
+    struct save_run is; /* as stored, or as it will be when this turn's saves are */
+    enum run_state state;
+    int64_t since_ms; /* in this state */
+    struct run_lease lease;
+    struct run_ending *ending; /* NULL: not ended; owned */
+    bool explained;            /* that no worker can take it was said */
+};
+
+struct run_table {
+    struct run **by_number; /* rising */
+    struct run **queue;     /* those waiting, in the order they are given out */
+    size_t count, waiting;
+    size_t room; /* of both arrays */
+};
+
+const char *run_state_name(enum run_state s);
+const char *run_event_name(enum run_event e);
+
+struct run *run_find(const struct run_table *t, int64_t number);
+
+/* Adds a run that is WAITING or RUNNING and not yet in the table; the table owns it, *out lends. */
+int run_add(struct run_table *t, const struct save_run *is, enum run_state state, int64_t now_ms,
+            struct run **out, struct err *e);
+
+/* Forgets and frees a run; a running one only to repair (its worker is not told). */
+void run_remove(struct run_table *t, struct run *r);
+
+/* Looks the pair up in run.def and moves the run, queue included; gives the effects. E_STATE: the
+ * pair is not listed, nothing changed. */
+int run_step(struct run_table *t, struct run *r, enum run_event ev, int64_t now_ms,
+             unsigned *effects, struct err *e);
+
+/* Notes that epochs up to `last` came now. */
+void run_heard(struct run *r, int64_t last, int64_t now_ms);
+
+/* How long the run may go without an epoch: max(least_ms, 20 median epochs). */
+int64_t run_patience_ms(const struct run *r, int64_t least_ms);
+
+void run_ending_free(struct run *r);
+void run_table_free(struct run_table *t);
+
+/* Whether both orders hold the same runs rightly; text says what is wrong. For tests. */
+bool run_table_sound(const struct run_table *t, char text[256]);
+
+#endif

@@ -1,0 +1,184 @@
+-- SPDX-License-Identifier: MIT
+-- results.db: everything grokd knows, in tables that a person can ask.
+--
+-- A sweep is a file that was submitted; its grid is a row of runs for every point; a run is tried in
+-- attempts, each on one worker; what it reports goes to epochs, geometry and pruning, and when it
+-- has finished its curve is boiled down to one row of summaries. Ask with
+--
+--     sqlite3 -readonly results.db "SELECT * FROM run_summary"
+--
+-- while the sweep runs; readers never wait for the coordinator, nor it for them.
+--
+--   * Epoch 0 is the model as initialised, epoch e the model after e passes over the training set;
+--     a run of E epochs has E + 1 rows. NULL means not measured at that epoch, or not a number.
+--   * Losses are in nat, shares (accuracies, fractions) between 0 and 1, times in seconds, points in
+--     time in UTC as '2026-01-31T23:59:59.999Z'. '1' is a number without unit.
+--   * Rows of epochs, geometry and pruning are written once and never changed: an epoch that arrives
+--     twice must be equal bit for bit (timings apart), or its run fails as not reproducible.
+--
+-- A line --@ stands for columns made from the one list of hyperparameters (proto/param.def) or of
+-- measures (proto/metric.def); in a database they are written out.
+
+CREATE TABLE sweeps (
+  -- A sweep file that was submitted.
+  sweep_id    INTEGER PRIMARY KEY,
+  name        TEXT    NOT NULL, -- as in the file
+  spec        TEXT    NOT NULL, -- the file as sent
+  spec_hash   TEXT    NOT NULL UNIQUE, -- SHA-256 of the file: the same file twice is the same sweep
+  state       TEXT    NOT NULL  -- done: every run is over
+              CHECK (state IN ('active', 'paused', 'cancelled', 'done')),
+  priority    INTEGER NOT NULL, -- higher is served first
+  created_at  TEXT    NOT NULL
+) STRICT;
+
+CREATE TABLE runs (
+  -- One training: a point of a sweep's grid, with everything that decides its numbers.
+  run_id      INTEGER PRIMARY KEY,
+  sweep_id    INTEGER NOT NULL REFERENCES sweeps ON DELETE CASCADE,
+  point       INTEGER NOT NULL, -- position in the grid, from 0
+  config_hash TEXT    NOT NULL, -- SHA-256 of the hyperparameters, sorted by name
+  setting     INTEGER NOT NULL, -- the same for runs that differ in nothing but their seeds
+
+  -- Hyperparameters.
+  --@ hyperparameters
+
+  -- How far it is.
+  state       TEXT    NOT NULL DEFAULT 'waiting'
+              CHECK (state IN ('waiting', 'running', 'finished', 'failed', 'cancelled')),
+  reason      TEXT,             -- why it failed, was cancelled or waits again
+  attempt     INTEGER NOT NULL DEFAULT 0,  -- the last one handed out; 0: none yet
+  worker_id   INTEGER REFERENCES workers,  -- that holds it, while running
+  failures    INTEGER NOT NULL DEFAULT 0,  -- attempts that failed by the run's own fault
+  losses      INTEGER NOT NULL DEFAULT 0,  -- attempts that were lost with their worker
+  epochs_done INTEGER NOT NULL DEFAULT -1, -- last stored epoch; -1: none
+  blas        TEXT,             -- kernel family it is bound to, from its first attempt
+  blas_fingerprint TEXT,        -- SHA-256 of fixed products computed with that family
+  started_at  TEXT,             -- of its first attempt
+  finished_at TEXT,             -- when it was over: finished, failed or cancelled
+  UNIQUE (sweep_id, config_hash)
+) STRICT;
+
+-- The next run for a worker is found by these two, however many runs there are; so are counts.
+CREATE INDEX sweeps_to_serve ON sweeps (priority DESC, sweep_id) WHERE state = 'active';
+CREATE INDEX runs_by_state ON runs (sweep_id, state, run_id);
+
+CREATE TABLE attempts (
+  -- One try of a run on one worker. The number rises; only the last one's reports are believed.
+  run_id      INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  attempt     INTEGER NOT NULL, -- from 1
+  worker_id   INTEGER NOT NULL REFERENCES workers,
+  started_at  TEXT    NOT NULL, -- when it was handed out
+  ended_at    TEXT,             -- NULL: under way
+  outcome     TEXT,             -- finished, failed, lost, returned, cancelled, stale
+  reason      TEXT,             -- in words, with the end of the run's log
+  from_epoch  INTEGER,          -- first epoch it reported
+  to_epoch    INTEGER,          -- last epoch it reported
+  blas        TEXT    NOT NULL, -- kernel family it was told to use
+  blas_fingerprint TEXT NOT NULL,
+  seconds     REAL,             -- s: on the worker, as the worker says
+  PRIMARY KEY (run_id, attempt)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE workers (
+  -- A worker daemon, from its start to its end.
+  worker_id    INTEGER PRIMARY KEY,
+  uuid         TEXT    NOT NULL, -- drawn by the process when it starts
+  host         TEXT    NOT NULL,
+  cpu          TEXT    NOT NULL, -- model of its processor
+  slots        INTEGER NOT NULL, -- runs it trains at a time
+  version      TEXT    NOT NULL,
+  git          TEXT,             -- commit it was built from
+  state        TEXT    NOT NULL CHECK (state IN ('connected', 'left', 'lost', 'quarantined')),
+  connected_at TEXT    NOT NULL,
+  last_seen_at TEXT    NOT NULL  -- when it connected or was last known to be there
+) STRICT;
+
+CREATE TABLE epochs (
+  -- The learning curve of a run.
+  run_id      INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  epoch       INTEGER NOT NULL, -- 0: as initialised
+  --@ metrics epochs
+  PRIMARY KEY (run_id, epoch)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE geometry (
+  -- The step in weight space between measured epochs e'' < e' < e: row e holds theta(e) - theta(e'),
+  -- and the step before is theta(e') - theta(e''). NULL where the two span different numbers of epochs.
+  run_id      INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  epoch       INTEGER NOT NULL, -- e
+  --@ metrics geometry
+  PRIMARY KEY (run_id, epoch)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pruning (
+  -- Test accuracy and loss with the smallest weights set to zero: the curve whose area gives
+  -- epochs.compressibility. round-half-even(fraction n) of n weights are pruned, biases are spared.
+  run_id      INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  epoch       INTEGER NOT NULL,
+  scheme      TEXT    NOT NULL, -- layer: the same share of every layer, by magnitude
+  layer       TEXT    NOT NULL, -- the only layer pruned; '': all of them
+  fraction    REAL    NOT NULL, -- share: of the weights pruned
+  accuracy    REAL,             -- share: right on the test set
+  loss        REAL,             -- nat: mean cross-entropy on the test set
+  PRIMARY KEY (run_id, epoch, scheme, layer, fraction)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE summaries (
+  -- What a finished run's curve says. An accuracy is learned at the first epoch, from 1 on, where it
+  -- exceeds a factor times its greatest value over the run (epoch 0 apart). The factor is 0.9; of the
+  -- columns _95 it is 0.95. A run groks if t_grok > t_train - 1 (arXiv 2502.01739, definitions 1, 2,
+  -- whose epochs count from 0).
+  run_id         INTEGER PRIMARY KEY REFERENCES runs ON DELETE CASCADE,
+  t_train        INTEGER, -- epoch: training accuracy is learned
+  t_test         INTEGER, -- epoch: test accuracy is learned
+  t_grok         INTEGER, -- epochs: t_test - t_train
+  grokked        INTEGER CHECK (grokked IN (0, 1)), -- 1: it groks; 0: it learns steadily
+  t_train_95     INTEGER,
+  t_test_95      INTEGER,
+  t_grok_95      INTEGER,
+  grokked_95     INTEGER CHECK (grokked_95 IN (0, 1)),
+  t_plateau_end  INTEGER, -- epoch: first after t_train with test accuracy above twice chance
+  last_epoch     INTEGER NOT NULL, -- epoch: where the run ended
+  final_train_loss     REAL, -- nat: train_loss of the last epoch
+  final_test_loss      REAL, -- nat
+  final_train_accuracy REAL, -- share
+  final_test_accuracy  REAL, -- share
+  compressibility_final REAL, -- 1: at the last epoch
+  compressibility_peak  REAL, -- 1: greatest value, epoch 0 apart
+  epoch_peak     INTEGER      -- epoch: where it is first reached
+) STRICT;
+
+CREATE TABLE events (
+  -- What happened and why, in words.
+  event_id    INTEGER PRIMARY KEY,
+  at          TEXT    NOT NULL,
+  kind        TEXT    NOT NULL, -- one word: submitted, retried, differs, ...
+  run_id      INTEGER,
+  worker_id   INTEGER,
+  text        TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX events_of_run ON events (run_id) WHERE run_id IS NOT NULL;
+
+CREATE VIEW run_summary AS
+  -- One row for every run: where it stands, its hyperparameters, and its summary once it has one.
+  SELECT
+    r.run_id, r.sweep_id, w.name AS sweep, r.state, r.epochs_done,
+    --@ hyperparameters of r
+    s.t_train, s.t_test, s.t_grok, s.grokked, s.t_train_95, s.t_test_95, s.t_grok_95, s.grokked_95,
+    s.t_plateau_end, s.final_train_loss, s.final_test_loss, s.final_train_accuracy,
+    s.final_test_accuracy, s.compressibility_final, s.compressibility_peak, s.epoch_peak,
+    r.reason
+  FROM runs AS r JOIN sweeps AS w USING (sweep_id) LEFT JOIN summaries AS s USING (run_id);
+
+CREATE VIEW seed_mean AS
+  -- The mean curve of a setting: over its seeds, epoch by epoch, for every measure x the columns
+  -- x (mean over the seeds that have it) and x_error (standard error of that mean; NULL below two).
+  SELECT
+    r.sweep_id, r.setting, e.epoch,
+    count(*) AS seeds, -- that have this epoch
+    --@ hyperparameters but seeds of r
+    --@ means of e
+    r.sweep_id AS sweep
+  FROM runs AS r JOIN epochs AS e USING (run_id)
+  GROUP BY r.sweep_id, r.setting, e.epoch;

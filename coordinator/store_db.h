@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+/* store_db: the connection of the store and its statements; private to store*.c.
+ *
+ * Every function that asks SQLite for something returns OK, E_FULL (no room, or another process
+ * writes just now: the transaction must be rolled back and may be tried again) or E_STORE.
+ */
+#ifndef GROKD_COORDINATOR_STORE_DB_H
+#define GROKD_COORDINATOR_STORE_DB_H
+
+#include "common/err.h"
+#include "coordinator/save.h"
+#include "coordinator/store.h"
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* "GRKD" and the version of the tables. */
+#define STORE_APPLICATION_ID 0x47524b44
+#define STORE_VERSION        1
+
+enum sql {
+#define SQL(name, text) SQL_##name,
+#include "coordinator/store_sql.def"
+#undef SQL
+    SQL_COUNT
+};
+
+struct db {
+    sqlite3 *handle;
+    const char *path; /* lent */
+    sqlite3_stmt *statement[SQL_COUNT];
+    int wal_frames; /* of the last commit */
+};
+
+/* Checks the folder and the file, makes the file if there is none, opens it, prepares all
+ * statements. Close it with db_close in any case. */
+int db_open(struct db *d, const char *path, struct err *e);
+
+/* Closes; `at_rest`: leaves the file in journal_mode=DELETE, so that it can be read from a place
+ * that cannot be written. */
+void db_close(struct db *d, bool at_rest);
+
+int db_begin(struct db *d, struct err *e);
+int db_commit(struct db *d, struct err *e);
+void db_rollback(struct db *d);
+
+/* Moves what it can from the write-ahead log to the file; never waits. `whole`: and cuts the log.
+ */
+void db_checkpoint(struct db *d, bool whole);
+
+/* Binds the parameters of a statement in order, one letter each:
+ *   i int64_t   n int64_t (INT64_MIN: NULL)   t const char * (NULL: NULL)   d double (NaN: NULL)
+ * Texts are lent until the statement is done. Gives NULL and fills e on failure. */
+sqlite3_stmt *db_bind(struct db *d, enum sql which, struct err *e, const char *types, ...);
+
+/* 1: a row is there; 0: no more, the statement is done; negative: failed, the statement is done. */
+int db_step(struct db *d, sqlite3_stmt *s, struct err *e);
+
+/* Ends a statement that may have more rows. */
+void db_done(sqlite3_stmt *s);
+
+/* Binds and runs a statement without rows. */
+int db_do(struct db *d, enum sql which, struct err *e, const char *types, ...);
+
+/* One integer: the first column of the first row; `absent` when there is none. */
+int db_integer(struct db *d, int64_t *out, int64_t absent, enum sql which, struct err *e,
+               const char *types, ...);
+
+/* Fills e with what SQLite says happened to `what`, and returns E_FULL or E_STORE. */
+int db_fail(struct db *d, struct err *e, const char *what);
+
+/* Copies a text column, cut to size; NULL gives "". */
+void db_text(sqlite3_stmt *s, int column, char *out, size_t size);
+
+/* ---- store_file.c ---- */
+
+/* Checks folder and file, makes the file if there is none; *unclean: it was not closed properly. */
+int db_file_check(const char *path, bool *unclean, struct err *e);
+
+/* ---- store_schema.c ---- */
+
+/* Whether runs of one setting may differ in a hyperparameter. */
+bool schema_is_seed(int param);
+
+/* The text of the tables, with every column written out (gives, free); NULL: no memory. */
+char *schema_sql(void);
+
+/* A statement with @hyperparameters, @epochs, @geometry (names, commas between) and the same with ?
+ * at the end (as many question marks) written out (gives, free). */
+char *schema_expand(const char *text);
+
+/* ---- store_save.c, store_sweep.c, store_epochs.c, store_end.c, store_load.c: what saves do ----
+ */
+
+/* Carries out one save within the open transaction; *answered says whether *a is an answer. Rows
+ * written are added to *rows. */
+int save_apply(struct db *d, const struct save *s, struct save_answer *a, bool *answered,
+               size_t *rows, struct err *e);
+
+int save_sweep(struct db *d, const struct save *s, struct save_answer *a, size_t *rows,
+               struct err *e);
+int save_sweep_state(struct db *d, const struct save *s, struct save_answer *a, struct err *e);
+int save_retry(struct db *d, const struct save *s, struct save_answer *a, struct err *e);
+int save_epochs(struct db *d, const struct save *s, struct save_answer *a, size_t *rows,
+                struct err *e);
+int save_end(struct db *d, const struct save *s, struct save_answer *a, struct err *e);
+int save_fetch(struct db *d, const struct save *s, struct save_answer *a, struct err *e);
+
+/* A sweep whose runs are all over is done, one that has some again is active. */
+int save_sweep_settle(struct db *d, int64_t sweep, struct err *e);
+
+/* Words of enum run_state and enum sweep_state, as stored. */
+const char *save_run_word(enum run_state s);
+const char *save_sweep_word(enum sweep_state s);
+
+/* A row of events about the run and worker of a save. */
+int save_event(struct db *d, const struct save *s, const char *kind, const char *text,
+               struct err *e);
+
+/* Empty texts are NULL in the tables. */
+const char *save_text_or_null(const char *text);
+
+/* Rows of SQL_RUNS_TO_SERVE or SQL_RUNS_HELD, added to *runs (gives). */
+int load_runs(struct db *d, sqlite3_stmt *s, struct save_run **runs, size_t *count, struct err *e);
+
+/* First columns of a statement with at most one parameter, added to *ids (gives). */
+int load_ids(struct db *d, enum sql which, int64_t about, int64_t **ids, size_t *count,
+             struct err *e);
+
+/* Counts and settings of a sweep: 1; 0: there is none of that number. */
+int load_sweep(struct db *d, int64_t sweep, struct save_sweep *out, struct err *e);
+int load_state(struct db *d, struct store_state *out, struct err *e);
+
+/* One hyperparameter to and from a column of its own type. */
+int db_bind_param(sqlite3_stmt *s, int position, const struct params *p, int index);
+int db_param(sqlite3_stmt *s, int column, struct params *p, int index, struct err *e);
+
+#endif

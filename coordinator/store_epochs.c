@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+/* store_epochs: what a run reports, stored once. An epoch that is there already must be equal,
+ * every value bit for bit; the first that differs ends the matter, and nothing of its message that
+ * is new is stored. SQLite keeps no sign of zero, so -0 and 0 are the same here.
+ */
+#include "coordinator/store_db.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VALUE_TEXT 64
+
+/* A value as its column holds it: a text for rules, a number for the rest; both may be absent. */
+struct cell {
+    double number; /* NaN: NULL */
+    char text[VALUE_TEXT];
+};
+
+static bool same_bits(double a, double b)
+{
+    a += 0.0, b += 0.0; /* -0 + 0 = 0 */
+    return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b));
+}
+
+static bool present(double x)
+{
+    return !isnan(x);
+}
+
+static struct cell cell_of(const struct metric_info *m, double value)
+{
+    struct cell c = {value, ""};
+    if (m->kind == METRIC_RULE && present(value))
+        snprintf(c.text, sizeof c.text, "trapezoid %" PRId64, (int64_t)value);
+    return c;
+}
+
+static struct cell cell_read(sqlite3_stmt *s, int column, const struct metric_info *m)
+{
+    struct cell c = {NAN, ""};
+    if (sqlite3_column_type(s, column) == SQLITE_NULL) return c;
+    if (m->kind == METRIC_RULE)
+        db_text(s, column, c.text, sizeof c.text);
+    else
+        c.number = sqlite3_column_double(s, column);
+    return c;
+}
+
+static int cell_bind(sqlite3_stmt *s, int at, const struct metric_info *m, const struct cell *c)
+{
+    if (!present(c->number)) return sqlite3_bind_null(s, at);
+    if (m->kind != METRIC_RULE) return sqlite3_bind_double(s, at, c->number);
+    return sqlite3_bind_text(s, at, c->text, -1, SQLITE_TRANSIENT);
+}
+
+static void cell_text(const struct metric_info *m, const struct cell *c, char out[VALUE_TEXT])
+{
+    if (m->kind == METRIC_RULE)
+        snprintf(out, VALUE_TEXT, "%s", *c->text ? c->text : "nothing");
+    else if (!present(c->number))
+        snprintf(out, VALUE_TEXT, "nothing");
+    else
+        snprintf(out, VALUE_TEXT, "%.17g", c->number);
+}
+
+/* ---- comparing ---- */
+
+static int differs(struct save_answer *a, int64_t epoch, const char *column, const char *stored,
+                   const char *now)
+{
+    a->verdict = VERDICT_DIFFERS;
+    snprintf(a->reason, sizeof a->reason,
+             "not reproducible: epoch %" PRId64 ": %s was stored as %s and is now %s", epoch,
+             column, stored, now);
+    return OK;
+}
+
+static int compare_cell(struct save_answer *a, int64_t epoch, const struct metric_info *m,
+                        const struct cell *was, const struct cell *is)
+{
+    bool equal = m->kind == METRIC_RULE ? strcmp(was->text, is->text) == 0
+                                        : same_bits(was->number, is->number);
+    if (equal || m->kind == METRIC_TIMING) return OK;
+    char stored[VALUE_TEXT], now[VALUE_TEXT];
+    cell_text(m, was, stored);
+    cell_text(m, is, now);
+    return differs(a, epoch, m->name, stored, now);
+}
+
+/* A row that is not there is a row of NULLs. */
+static int compare_table(struct db *d, const struct row *r, struct save_answer *a,
+                         enum metric_table table, struct err *e)
+{
+    enum sql which = table == METRIC_TABLE_epochs ? SQL_EPOCH_GET : SQL_GEOMETRY_GET;
+    sqlite3_stmt *s = db_bind(d, which, e, "ii", a->run, r->epoch);
+    int found = s ? db_step(d, s, e) : E_STORE;
+    if (found < 0) return found;
+    for (int i = 0, column = 0; i < METRIC_COUNT && a->verdict == VERDICT_STORED; i++) {
+        const struct metric_info *m = &metric_list[i];
+        if (m->table != table) continue;
+        struct cell is = cell_of(m, r->value[i]), was = {NAN, ""};
+        if (found) was = cell_read(s, column++, m);
+        compare_cell(a, r->epoch, m, &was, &is);
+    }
+    if (found) db_done(s);
+    return OK;
+}
+
+static int compare_point(struct db *d, const struct row *r, const struct pruning_point *p,
+                         struct save_answer *a, struct err *e)
+{
+    char what[128], stored[VALUE_TEXT] = "nothing", now[VALUE_TEXT];
+    double accuracy = NAN, loss = NAN;
+    sqlite3_stmt *s =
+        db_bind(d, SQL_PRUNING_GET, e, "iittd", a->run, r->epoch, p->scheme, p->layer, p->fraction);
+    int found = s ? db_step(d, s, e) : E_STORE;
+    if (found < 0) return found;
+    if (found) {
+        if (sqlite3_column_type(s, 0) != SQLITE_NULL) accuracy = sqlite3_column_double(s, 0);
+        if (sqlite3_column_type(s, 1) != SQLITE_NULL) loss = sqlite3_column_double(s, 1);
+        db_done(s);
+        if (same_bits(accuracy, p->accuracy) && same_bits(loss, p->loss)) return OK;
+        snprintf(stored, sizeof stored, "%.17g, %.17g", accuracy, loss);
+    }
+    snprintf(now, sizeof now, "%.17g, %.17g", p->accuracy, p->loss);
+    snprintf(what, sizeof what, "accuracy, loss of pruning at %s, fraction %g", p->scheme,
+             p->fraction);
+    return differs(a, r->epoch, what, stored, now);
+}
+
+static int compare_pruning(struct db *d, const struct row *r, struct save_answer *a, struct err *e)
+{
+    int64_t stored;
+    int rc = db_integer(d, &stored, 0, SQL_PRUNING_COUNT, e, "ii", a->run, r->epoch);
+    for (size_t i = 0; i < r->pruning_count && rc == OK && a->verdict == VERDICT_STORED; i++)
+        rc = compare_point(d, r, &r->pruning[i], a, e);
+    if (rc < 0 || a->verdict != VERDICT_STORED || stored == (int64_t)r->pruning_count) return rc;
+    char was[VALUE_TEXT], is[VALUE_TEXT];
+    snprintf(was, sizeof was, "%" PRId64 " points", stored);
+    snprintf(is, sizeof is, "%zu points", r->pruning_count);
+    return differs(a, r->epoch, "pruning", was, is);
+}
+
+static int compare(struct db *d, const struct row *r, struct save_answer *a, struct err *e)
+{
+    int rc = compare_table(d, r, a, METRIC_TABLE_epochs, e);
+    if (rc == OK && a->verdict == VERDICT_STORED)
+        rc = compare_table(d, r, a, METRIC_TABLE_geometry, e);
+    if (rc == OK && a->verdict == VERDICT_STORED) rc = compare_pruning(d, r, a, e);
+    return rc;
+}
+
+/* ---- inserting ---- */
+
+static int insert_table(struct db *d, const struct row *r, int64_t run, enum metric_table table,
+                        struct err *e)
+{
+    enum sql which = table == METRIC_TABLE_epochs ? SQL_EPOCH_INSERT : SQL_GEOMETRY_INSERT;
+    sqlite3_stmt *s = db_bind(d, which, e, "ii", run, r->epoch);
+    if (!s) return E_STORE;
+    for (int i = 0, at = 3; i < METRIC_COUNT; i++) {
+        const struct metric_info *m = &metric_list[i];
+        if (m->table != table) continue;
+        struct cell c = cell_of(m, r->value[i]);
+        if (cell_bind(s, at++, m, &c) == SQLITE_OK) continue;
+        db_done(s);
+        return err_set(e, E_STORE, "%s: run %" PRId64 ": cannot bind %s", d->path, run, m->name);
+    }
+    return db_step(d, s, e);
+}
+
+static bool has_geometry(const struct row *r)
+{
+    for (int i = 0; i < METRIC_COUNT; i++)
+        if (metric_list[i].table == METRIC_TABLE_geometry && present(r->value[i])) return true;
+    return false;
+}
+
+static int insert(struct db *d, const struct row *r, int64_t run, size_t *rows, struct err *e)
+{
+    int rc = insert_table(d, r, run, METRIC_TABLE_epochs, e);
+    *rows += 1 + r->pruning_count;
+    if (rc == OK && has_geometry(r)) rc = insert_table(d, r, run, METRIC_TABLE_geometry, e);
+    for (size_t i = 0; i < r->pruning_count && rc == OK; i++) {
+        const struct pruning_point *p = &r->pruning[i];
+        rc = db_do(d, SQL_PRUNING_INSERT, e, "iittddd", run, r->epoch, p->scheme, p->layer,
+                   p->fraction, p->accuracy, p->loss);
+    }
+    return rc;
+}
+
+/* ---- a message ---- */
+
+/* Nothing of a message with a gap is looked at: what should have come before it is missing. */
+static bool has_gap(const Grokd__Epochs *m, int64_t done)
+{
+    for (size_t i = 0; i < m->n_epochs; i++) {
+        if (m->epochs[i]->epoch > done + 1) return true;
+        if (m->epochs[i]->epoch > done) done = m->epochs[i]->epoch;
+    }
+    return false;
+}
+
+static int save_row(struct db *d, const Grokd__Epoch *m, int64_t *done, struct save_answer *a,
+                    size_t *rows, struct err *e)
+{
+    struct row r;
+    struct pruning_point *points = calloc(m->n_pruning + 1, sizeof *points);
+    if (!points) return err_set(e, E_NOMEM, "run %" PRId64 ": no memory for a curve", a->run);
+    wire_row(m, &r, points);
+    int rc;
+    if (r.epoch <= *done)
+        rc = compare(d, &r, a, e);
+    else {
+        rc = insert(d, &r, a->run, rows, e);
+        *done = r.epoch;
+    }
+    if (rc == OK && a->verdict == VERDICT_STORED) a->epoch = r.epoch;
+    free(points);
+    return rc;
+}
+
+/* How far the run and its attempt are; a difference gets an event instead. */
+static int conclude(struct db *d, const struct save *s, const Grokd__Epochs *m,
+                    const struct save_answer *a, struct err *e)
+{
+    if (a->verdict == VERDICT_DIFFERS) return save_event(d, s, "differs", a->reason, e);
+    if (m->n_epochs == 0) return OK;
+    int rc = db_do(d, SQL_RUN_EPOCHS_DONE, e, "ii", s->run, a->epoch);
+    if (rc < 0) return rc;
+    return db_do(d, SQL_ATTEMPT_PROGRESS, e, "iiii", s->run, s->attempt, m->epochs[0]->epoch,
+                 a->epoch);
+}
+
+int save_epochs(struct db *d, const struct save *s, struct save_answer *a, size_t *rows,
+                struct err *e)
+{
+    int64_t done;
+    if (!s->message || s->message->body_case != GROKD__ENVELOPE__BODY_EPOCHS)
+        return err_set(e, E_STORE, "run %" PRId64 ": no Epochs to store", s->run);
+    const Grokd__Epochs *m = s->message->epochs;
+    int rc = db_integer(d, &done, INT64_MIN, SQL_RUN_CURRENT, e, "ii", s->run, s->attempt);
+    if (rc < 0) return rc;
+    if (done == INT64_MIN)
+        a->verdict = VERDICT_STALE;
+    else if (has_gap(m, done)) {
+        a->verdict = VERDICT_GAP;
+        snprintf(a->reason, sizeof a->reason, "epoch %" PRId64 " was never stored", done + 1);
+    }
+    if (a->verdict != VERDICT_STORED) return OK;
+    for (size_t i = 0; i < m->n_epochs && rc == OK && a->verdict == VERDICT_STORED; i++)
+        rc = save_row(d, m->epochs[i], &done, a, rows, e);
+    return rc == OK ? conclude(d, s, m, a, e) : rc;
+}

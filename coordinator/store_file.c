@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+/* store_file: what must be true of results.db and its folder before the store opens it.
+ *
+ * A file that is not ours, or newer than this program, is left as it is: its first page is read
+ * before SQLite ever sees it. A new file is made under another name and renamed when it is whole,
+ * so that a half-made one never stands there.
+ */
+#include "common/file.h"
+#include "coordinator/store_db.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATH_SIZE 4096
+
+/* PATH and what SQLite puts beside it. */
+static int beside(char out[PATH_SIZE], const char *path, const char *suffix, struct err *e)
+{
+    int n = snprintf(out, PATH_SIZE, "%s%s", path, suffix);
+    return n < PATH_SIZE ? OK : err_set(e, E_STORE, "%s: the path is too long", path);
+}
+
+static int64_t size_beside(const char *path, const char *suffix)
+{
+    char name[PATH_SIZE];
+    struct stat st;
+    if (beside(name, path, suffix, NULL) < 0 || stat(name, &st) < 0) return -1;
+    return st.st_size;
+}
+
+static void remove_all(const char *path)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+    char name[PATH_SIZE];
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
+        if (beside(name, path, suffixes[i], NULL) == OK) unlink(name);
+}
+
+static void folder_of(const char *path, char out[PATH_SIZE])
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        snprintf(out, PATH_SIZE, ".");
+    else
+        snprintf(out, PATH_SIZE, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+}
+
+/* ---- the folder ---- */
+
+/* Writes through one connection and reads through another, as readers will. */
+static int probe_pair(const char *path, sqlite3 **writer, sqlite3 **reader, struct err *e)
+{
+    static const char write_sql[] = "PRAGMA journal_mode = WAL; CREATE TABLE t (x); "
+                                    "INSERT INTO t VALUES (1)";
+    int rw = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    if (sqlite3_open_v2(path, writer, rw, NULL) != SQLITE_OK ||
+        sqlite3_exec(*writer, write_sql, NULL, NULL, NULL) != SQLITE_OK)
+        return err_set(e, E_STORE, "%s: a trial database cannot be written: %s", path,
+                       sqlite3_errmsg(*writer));
+    if (size_beside(path, "-wal") <= 0)
+        return err_set(e, E_STORE,
+                       "%s: this file system cannot hold a write-ahead log; use a local disk",
+                       path);
+    if (sqlite3_open_v2(path, reader, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
+        sqlite3_exec(*reader, "SELECT x FROM t", NULL, NULL, NULL) != SQLITE_OK)
+        return err_set(e, E_STORE, "%s: a trial database cannot be read while it is written: %s",
+                       path, sqlite3_errmsg(*reader));
+    return OK;
+}
+
+static int probe(const char *folder, struct err *e)
+{
+    char path[PATH_SIZE];
+    sqlite3 *writer = NULL, *reader = NULL;
+    int n = snprintf(path, sizeof path, "%s/.wal-probe-%ld", folder, (long)getpid());
+    if (n >= (int)sizeof path) return err_set(e, E_STORE, "%s: the path is too long", folder);
+    remove_all(path);
+    int rc = probe_pair(path, &writer, &reader, e);
+    sqlite3_close(reader);
+    sqlite3_close(writer);
+    remove_all(path);
+    return rc;
+}
+
+static int check_folder(const char *path, struct err *e)
+{
+    char folder[PATH_SIZE];
+    folder_of(path, folder);
+    const char *network = file_network(folder);
+    if (network)
+        return err_set(e, E_STORE,
+                       "%s: lies on %s, where SQLite's locks and shared memory cannot be trusted; "
+                       "use a local disk",
+                       path, network);
+    return probe(folder, e);
+}
+
+/* ---- the file ---- */
+
+static uint32_t big_endian(const unsigned char *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static int check_version(const char *path, uint32_t version, struct err *e)
+{
+    if (version == STORE_VERSION) return OK;
+    return err_set(e, E_STORE, "%s: its tables have version %u, this program knows %d; %s", path,
+                   version, STORE_VERSION,
+                   version > STORE_VERSION ? "use a newer grokd" : "no such version was released");
+}
+
+/* First page of a database (sqlite.org/fileformat2.html, section 1.3). */
+static int check_header(const char *path, struct err *e)
+{
+    unsigned char head[100] = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return err_errno(e, E_STORE, "%s: cannot be read", path);
+    ssize_t n = read(fd, head, sizeof head);
+    close(fd);
+    if (n != sizeof head || memcmp(head, "SQLite format 3", 16) != 0)
+        return err_set(e, E_STORE, "%s: is no SQLite database; it was left as it is", path);
+    if (big_endian(head + 68) != STORE_APPLICATION_ID)
+        return err_set(e, E_STORE, "%s: is a database of another program; it was left as it is",
+                       path);
+    return check_version(path, big_endian(head + 60), e);
+}
+
+/* A version that was raised may still stand in the log alone. */
+static int check_log(const char *path, struct err *e)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *s = NULL;
+    int rc = OK;
+    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
+        sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &s, NULL) != SQLITE_OK ||
+        sqlite3_step(s) != SQLITE_ROW)
+        rc = err_set(e, E_STORE, "%s: cannot be read: %s", path, sqlite3_errmsg(db));
+    else
+        rc = check_version(path, (uint32_t)sqlite3_column_int64(s, 0), e);
+    sqlite3_finalize(s);
+    sqlite3_close(db);
+    return rc;
+}
+
+static int fill(const char *path, struct err *e)
+{
+    sqlite3 *db = NULL;
+    char *tables = schema_sql();
+    char *text = tables ? sqlite3_mprintf("PRAGMA synchronous = FULL; BEGIN; %s; "
+                                          "PRAGMA application_id = %d; PRAGMA user_version = %d; "
+                                          "COMMIT;",
+                                          tables, STORE_APPLICATION_ID, STORE_VERSION)
+                        : NULL;
+    int rc = OK;
+    if (!text)
+        rc = err_set(e, E_NOMEM, "%s: no memory for the tables", path);
+    else if (sqlite3_open(path, &db) != SQLITE_OK ||
+             sqlite3_exec(db, text, NULL, NULL, NULL) != SQLITE_OK)
+        rc = err_set(e, E_STORE, "%s: the tables cannot be made: %s", path, sqlite3_errmsg(db));
+    sqlite3_close(db);
+    sqlite3_free(text);
+    free(tables);
+    return rc;
+}
+
+static int sync_folder(const char *path, struct err *e)
+{
+    char folder[PATH_SIZE];
+    folder_of(path, folder);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd < 0 || fsync(fd) < 0 ? err_errno(e, E_STORE, "%s: cannot be synced", folder) : OK;
+    if (fd >= 0) close(fd);
+    return rc;
+}
+
+static int make(const char *path, struct err *e)
+{
+    char fresh[PATH_SIZE];
+    if (size_beside(path, "-wal") > 0 || size_beside(path, "-journal") > 0)
+        return err_set(e, E_STORE,
+                       "%s: is missing, but its log (-wal or -journal) is there; put the file back "
+                       "or move the log away",
+                       path);
+    int rc = beside(fresh, path, "-new", e);
+    if (rc < 0) return rc;
+    remove_all(fresh);
+    if ((rc = fill(fresh, e)) < 0) {
+        remove_all(fresh);
+        return rc;
+    }
+    if (rename(fresh, path) < 0)
+        return err_errno(e, E_STORE, "%s: cannot be renamed to %s", fresh, path);
+    return sync_folder(path, e);
+}
+
+int db_file_check(const char *path, bool *unclean, struct err *e)
+{
+    int rc = check_folder(path, e);
+    *unclean = false;
+    if (rc < 0) return rc;
+    if (size_beside(path, "") <= 0) return make(path, e);
+    if ((rc = check_header(path, e)) < 0) return rc;
+    *unclean = size_beside(path, "-wal") > 0;
+    return *unclean ? check_log(path, e) : OK;
+}

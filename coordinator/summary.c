@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+/* summary: what the learning curve of a finished run says, in one row. */
+#include "coordinator/summary.h"
+
+#include <math.h>
+
+/* Comparisons with NaN are false, so that what was not measured is passed over. */
+static int64_t first_above(const double *x, size_t count, size_t from, double threshold)
+{
+    for (size_t e = from; e < count; e++)
+        if (x[e] > threshold) return (int64_t)e;
+    return SUMMARY_NONE;
+}
+
+/* The first epoch >= 1 with the greatest value; 0: none is measured. */
+static size_t peak(const double *x, size_t count)
+{
+    size_t best = 0;
+    for (size_t e = 1; e < count; e++)
+        if (!isnan(x[e]) && (best == 0 || x[e] > x[best])) best = e;
+    return best;
+}
+
+static int64_t learned(const double *accuracy, size_t count, double factor)
+{
+    size_t top = peak(accuracy, count);
+    return top ? first_above(accuracy, count, 1, factor * accuracy[top]) : SUMMARY_NONE;
+}
+
+static struct summary_times times(const struct summary_curve *c, double factor)
+{
+    struct summary_times t = {learned(c->train_accuracy, c->count, factor),
+                              learned(c->test_accuracy, c->count, factor), SUMMARY_NONE,
+                              SUMMARY_NONE};
+    if (t.t_train == SUMMARY_NONE || t.t_test == SUMMARY_NONE) return t;
+    t.t_grok = t.t_test - t.t_train;
+    t.grokked = t.t_grok > t.t_train - 1;
+    return t;
+}
+
+void summary_compute(struct summary *out, const struct summary_curve *c, double chance)
+{
+    *out = (struct summary){.at_90 = times(c, 0.9),
+                            .at_95 = times(c, 0.95),
+                            .t_plateau_end = SUMMARY_NONE,
+                            .last_epoch = (int64_t)c->count - 1,
+                            .final_train_loss = NAN,
+                            .final_test_loss = NAN,
+                            .final_train_accuracy = NAN,
+                            .final_test_accuracy = NAN,
+                            .compressibility_final = NAN,
+                            .compressibility_peak = NAN,
+                            .epoch_peak = SUMMARY_NONE};
+    if (c->count == 0) return;
+    size_t last = c->count - 1, top = peak(c->compressibility, c->count);
+    if (out->at_90.t_train != SUMMARY_NONE)
+        out->t_plateau_end =
+            first_above(c->test_accuracy, c->count, (size_t)out->at_90.t_train + 1, 2 * chance);
+    out->final_train_loss = c->train_loss[last];
+    out->final_test_loss = c->test_loss[last];
+    out->final_train_accuracy = c->train_accuracy[last];
+    out->final_test_accuracy = c->test_accuracy[last];
+    out->compressibility_final = c->compressibility[last];
+    if (top) out->compressibility_peak = c->compressibility[top], out->epoch_peak = (int64_t)top;
+}

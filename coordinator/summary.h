@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+/* summary: what the learning curve of a finished run says, in one row. Pure.
+ *
+ * An accuracy is learned at the first epoch e >= 1 where it exceeds, strictly, a factor times its
+ * greatest value over epochs 1..E (arXiv 2502.01739, definitions 1 and 2; its figures use the
+ * factor 0.9, its text 0.95). Epochs count as in the tables: epoch e is after e passes, one more
+ * than in the paper, and "t_grok > t_train" in the paper's numbers is t_grok > t_train - 1 in ours.
+ */
+#ifndef GROKD_COORDINATOR_SUMMARY_H
+#define GROKD_COORDINATOR_SUMMARY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SUMMARY_NONE INT64_MIN /* there is none: NULL in the table */
+
+/* A curve: `count` epochs, 0 first, without gaps. NaN: not measured. Arrays are lent. */
+struct summary_curve {
+    size_t count;
+    const double *train_loss, *train_accuracy, *test_loss, *test_accuracy, *compressibility;
+};
+
+/* Times of one factor. */
+struct summary_times {
+    int64_t t_train, t_test; /* epoch, or SUMMARY_NONE */
+    int64_t t_grok;          /* t_test - t_train, may be negative; or SUMMARY_NONE */
+    int64_t grokked;         /* 1, 0, or SUMMARY_NONE when one of the times is missing */
+};
+
+struct summary {
+    struct summary_times at_90, at_95; /* factors 0.9 and 0.95 */
+    int64_t t_plateau_end; /* first epoch after t_train (0.9) with test accuracy > 2 chance */
+    int64_t last_epoch;
+    double final_train_loss, final_test_loss, final_train_accuracy, final_test_accuracy;
+    double compressibility_final, compressibility_peak; /* peak over 1..E; NaN: not measured */
+    int64_t epoch_peak;                                 /* first epoch that reaches it */
+};
+
+/* `chance` is the accuracy of guessing (1/classes); NaN: no plateau is looked for. */
+void summary_compute(struct summary *out, const struct summary_curve *c, double chance);
+
+#endif

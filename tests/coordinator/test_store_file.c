@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+/* Tests of what the store does before it opens a file: refuses what is not its own, untouched. */
+#include "common/file.h"
+#include "common/hash.h"
+#include "tests/coordinator/store_help.h"
+#include "tests/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A folder with whatever `command` makes of $DB. */
+static void prepare(struct help *h, const char *command)
+{
+    char line[1024];
+    *h = (struct help){0};
+    snprintf(h->dir, sizeof h->dir, "/tmp/grokd-store-XXXXXX");
+    assert_non_null(mkdtemp(h->dir));
+    snprintf(h->path, sizeof h->path, "%s/results.db", h->dir);
+    snprintf(line, sizeof line, "DB=%s; %s", h->path, command);
+    assert_int_equal(system(line), 0);
+}
+
+static void fingerprint(const struct help *h, char hex[HASH_HEX])
+{
+    char *data;
+    size_t size;
+    struct err e;
+    if (file_read(h->path, 1 << 26, &data, &size, &e) < 0) fail_msg("%s", e.text);
+    hash_sha256_hex(data, size, hex);
+    free(data);
+}
+
+static void refused_untouched(const char *command, const char *why)
+{
+    struct help h;
+    struct err e = {0};
+    char before[HASH_HEX], after[HASH_HEX];
+    prepare(&h, command);
+    fingerprint(&h, before);
+    assert_int_equal(store_open(&h.store, h.path, &h.state, &e), E_STORE);
+    if (!strstr(e.text, why)) fail_msg("no '%s' in: %s", why, e.text);
+    fingerprint(&h, after);
+    assert_string_equal(before, after);
+    help_close(&h);
+}
+
+void test_a_database_of_another_program_is_left_as_it_is(void **state)
+{
+    (void)state;
+    refused_untouched("sqlite3 $DB 'PRAGMA application_id = 77; CREATE TABLE t (x)'",
+                      "another program");
+    refused_untouched("sqlite3 $DB 'CREATE TABLE t (x)'", "another program");
+    refused_untouched("sqlite3 $DB 'PRAGMA journal_mode = WAL; CREATE TABLE t (x)' >/dev/null",
+                      "another program");
+}
+
+void test_a_file_that_is_no_database_is_left_as_it_is(void **state)
+{
+    (void)state;
+    refused_untouched("echo 'my notes' > $DB", "no SQLite database");
+    refused_untouched("head -c 8192 /dev/zero > $DB", "no SQLite database");
+}
+
+void test_a_newer_database_is_left_as_it_is(void **state)
+{
+    (void)state;
+    refused_untouched("sqlite3 $DB 'PRAGMA application_id = 0x47524b44; PRAGMA user_version = 2; "
+                      "CREATE TABLE t (x)'",
+                      "use a newer grokd");
+}
+
+/* The raised version stands in the log alone: a copy of file and log while a writer is at it. */
+void test_a_newer_version_in_the_log_is_seen(void **state)
+{
+    (void)state;
+    refused_untouched("sqlite3 $DB.a 'PRAGMA application_id = 0x47524b44; PRAGMA user_version = 1; "
+                      "CREATE TABLE t (x)'; "
+                      "sqlite3 $DB.a 'PRAGMA journal_mode = WAL' 'PRAGMA user_version = 9' "
+                      "'.shell cp '$DB'.a '$DB' && cp '$DB'.a-wal '$DB'-wal' >/dev/null",
+                      "version 9");
+}
+
+void test_a_log_without_its_file_is_not_mixed_with_a_new_one(void **state)
+{
+    (void)state;
+    struct help h;
+    struct err e = {0};
+    prepare(&h, "echo 'a log' > $DB-wal");
+    assert_int_equal(store_open(&h.store, h.path, &h.state, &e), E_STORE);
+    assert_non_null(strstr(e.text, "is missing, but its log"));
+    assert_int_equal(access(h.path, F_OK), -1);
+    help_close(&h);
+}
+
+void test_a_folder_that_is_missing_or_closed_is_named(void **state)
+{
+    (void)state;
+    struct store *s;
+    struct store_state known;
+    struct err e = {0};
+    assert_int_equal(store_open(&s, "/nowhere/at/all/results.db", &known, &e), E_STORE);
+    assert_non_null(strstr(e.text, "/nowhere/at/all"));
+}
+
+void test_a_half_made_file_of_a_crash_is_made_again(void **state)
+{
+    (void)state;
+    struct help h;
+    struct err e = {0};
+    prepare(&h, "echo half > $DB-new; : > $DB");
+    if (store_open(&h.store, h.path, &h.state, &e) < 0) fail_msg("%s", e.text);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM runs"), 0);
+    char left[128];
+    snprintf(left, sizeof left, "%s-new", h.path);
+    assert_int_equal(access(left, F_OK), -1);
+    help_close(&h);
+}
+
+void test_the_probe_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    struct help h;
+    char command[128];
+    help_open(&h);
+    snprintf(command, sizeof command, "! ls -A %s | grep -v '^results.db'", h.dir);
+    assert_int_equal(system(command), 0);
+    help_close(&h);
+}
+
+void test_without_active_sweeps_the_file_can_be_read_where_nothing_can_be_written(void **state)
+{
+    (void)state;
+    struct help h;
+    char wal[128];
+    help_open(&h);
+    snprintf(wal, sizeof wal, "%s-wal", h.path);
+    help_one(&h, help_worker(1));
+    assert_int_equal(access(wal, F_OK), 0);
+    help_reopen(&h);
+    help_one(&h, help_sweep(1, help_spec("demo", 2, 0)));
+    assert_string_equal(help_text(&h, "PRAGMA journal_mode"), "wal");
+    store_close(&h.store);
+    assert_string_equal(help_text(&h, "PRAGMA journal_mode"), "wal");
+    help_reopen(&h);
+    help_one(&h,
+             (struct save){.kind = SAVE_SWEEP_STATE, .sweep = 1, .sweep_state = SWEEP_CANCELLED});
+    store_close(&h.store);
+    assert_string_equal(help_text(&h, "PRAGMA journal_mode"), "delete");
+    assert_int_equal(access(wal, F_OK), -1);
+    help_close(&h);
+}

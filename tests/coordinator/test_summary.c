@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+/* Tests of the summary: its times by hand, at the edges of strictness and of the curve. */
+#include "coordinator/summary.h"
+#include "tests/test.h"
+
+#include <math.h>
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define CHANCE   (1.0 / 113)
+
+static struct summary of(const double *train, const double *test, const double *c, size_t count,
+                         double chance)
+{
+    struct summary s;
+    struct summary_curve curve = {.count = count,
+                                  .train_loss = train,
+                                  .train_accuracy = train,
+                                  .test_loss = test,
+                                  .test_accuracy = test,
+                                  .compressibility = c};
+    summary_compute(&s, &curve, chance);
+    return s;
+}
+
+void test_a_run_that_groks_by_hand(void **state)
+{
+    (void)state;
+    /*                      0     1    2     3     4    5    6     7     8    9 */
+    const double train[] = {0.01, 0.3, 0.85, 0.96, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0};
+    const double test[] = {0.01, 0.01, 0.01, 0.01, 0.017, 0.02, 0.5, 0.85, 0.93, 0.95};
+    const double c[] = {1, 2, 3, NAN, 5, 9, 8, 9, 4, 4.5};
+    struct summary s = of(train, test, c, COUNT(train), CHANCE);
+    assert_int_equal(s.at_90.t_train, 3);
+    assert_int_equal(s.at_90.t_test, 8); /* 0.85 is below 0.9 of 0.95 = 0.855 */
+    assert_int_equal(s.at_90.t_grok, 5);
+    assert_int_equal(s.at_90.grokked, 1);
+    assert_int_equal(s.at_95.t_train, 3);
+    assert_int_equal(s.at_95.t_test, 8);
+    assert_int_equal(s.t_plateau_end, 5); /* 0.017 is below 2/113 = 0.0177 */
+    assert_int_equal(s.last_epoch, 9);
+    assert_true(s.compressibility_peak == 9 && s.epoch_peak == 5);
+    assert_true(s.compressibility_final == 4.5);
+    assert_true(s.final_test_accuracy == 0.95 && s.final_train_accuracy == 1);
+}
+
+void test_the_threshold_itself_is_not_above_it(void **state)
+{
+    (void)state;
+    const double train[] = {0, 0.5, 0.75, 1.0};
+    double exact[] = {0, 0.9, 0.95, 1.0};
+    struct summary s = of(train, exact, train, 4, CHANCE);
+    assert_int_equal(s.at_90.t_test, 2);
+    assert_int_equal(s.at_95.t_test, 3);
+    exact[1] = nextafter(0.9, 1);
+    s = of(train, exact, train, 4, CHANCE);
+    assert_int_equal(s.at_90.t_test, 1);
+}
+
+void test_the_model_as_initialised_takes_no_part(void **state)
+{
+    (void)state;
+    const double train[] = {5, 0.5, 1}, test[] = {5, 0.1, 0.2}, c[] = {50, 2, 3};
+    struct summary s = of(train, test, c, 3, CHANCE);
+    assert_int_equal(s.at_90.t_train, 2);
+    assert_int_equal(s.at_90.t_test, 2);
+    assert_true(s.compressibility_peak == 3);
+    assert_int_equal(s.epoch_peak, 2);
+}
+
+/* In the paper's numbers t' = t - 1: t_grok > t'_train is t_grok > t_train - 1. */
+void test_grokking_is_the_papers_rule_in_our_numbers(void **state)
+{
+    (void)state;
+    const double train[] = {0, 0, 0, 1, 1, 1, 1}; /* t_train 3, the paper's 2 */
+    double test[] = {0, 0, 0, 0, 0, 1, 1};        /* t_grok 2: not above 2 */
+    assert_int_equal(of(train, test, train, 7, CHANCE).at_90.grokked, 0);
+    test[5] = 0; /* t_grok 3 */
+    assert_int_equal(of(train, test, train, 7, CHANCE).at_90.grokked, 1);
+    const double early[] = {0, 1, 1, 1, 1, 1, 1};
+    struct summary s = of(train, early, train, 7, CHANCE);
+    assert_int_equal(s.at_90.t_grok, -2);
+    assert_int_equal(s.at_90.grokked, 0);
+}
+
+void test_a_run_of_no_epochs_says_what_it_can(void **state)
+{
+    (void)state;
+    const double one[] = {0.25};
+    struct summary s = of(one, one, one, 1, CHANCE);
+    assert_true(s.at_90.t_train == SUMMARY_NONE && s.at_90.grokked == SUMMARY_NONE);
+    assert_true(s.epoch_peak == SUMMARY_NONE && isnan(s.compressibility_peak));
+    assert_true(s.final_test_loss == 0.25 && s.last_epoch == 0);
+    s = of(one, one, one, 0, CHANCE);
+    assert_true(s.last_epoch == -1 && isnan(s.final_test_loss));
+}
+
+void test_what_was_not_measured_is_passed_over(void **state)
+{
+    (void)state;
+    const double nothing[] = {NAN, NAN, NAN}, train[] = {0, NAN, 1};
+    struct summary s = of(train, nothing, nothing, 3, NAN);
+    assert_int_equal(s.at_90.t_train, 2);
+    assert_true(s.at_90.t_test == SUMMARY_NONE && s.at_90.t_grok == SUMMARY_NONE);
+    assert_true(s.t_plateau_end == SUMMARY_NONE);
+    assert_true(isnan(s.compressibility_final));
+}
