@@ -1,0 +1,115 @@
+#!/bin/bash
+# Processes that die half-way: the sweep finishes all the same, with every number of the undisturbed one.
+. "$(dirname "$0")/lib.sh"
+SWEEP=$ROOT/tests/e2e/small.yaml
+QUICK="--heartbeat 200ms --lease 2s"
+
+# The undisturbed sweep, made once: what all others must equal.
+undisturbed() {
+    [ -s "$WORK/undisturbed" ] && return
+    (
+        DIR=$WORK/calm
+        mkdir -p "$DIR"
+        coord --exit-when-done --local 2 "$SWEEP"
+        ends coord 0
+        values "$WORK/undisturbed"
+    )
+}
+
+same_as_undisturbed() {
+    undisturbed
+    every_epoch_once
+    is "SELECT count(*) FROM runs WHERE state = 'finished'" 6
+    values "$DIR/values"
+    cmp "$WORK/undisturbed" "$DIR/values"
+}
+
+# half_way: some run has stored epochs and is still going.
+half_way() { holds "SELECT count(*) FROM runs WHERE state = 'running' AND epochs_done BETWEEN 20 AND 300"; }
+
+test_a_worker_killed_half_way_costs_only_its_attempts() {
+    coord --exit-when-done $QUICK "$SWEEP"
+    worker one -j 2
+    await 30 half_way
+    kill -9 "$one_PID"
+    worker two -j 2
+    ends coord 0
+    holds "SELECT count(*) FROM attempts WHERE outcome = 'lost'"
+    same_as_undisturbed
+}
+
+test_slots_do_not_outlive_their_daemon() {
+    coord $QUICK "$SWEEP"
+    worker one -j 2
+    await 30 half_way
+    local slots
+    slots=$(pgrep -P "$one_PID")
+    [ -n "$slots" ]
+    kill -9 "$one_PID"
+    for slot in $slots; do await 10 test ! -d "/proc/$slot"; done
+}
+
+test_the_coordinator_killed_half_way_continues_with_the_same_command() {
+    coord --exit-when-done $QUICK "$SWEEP"
+    worker one -j 2
+    await 30 half_way
+    kill -9 "$coord_PID"
+    wait "$coord_PID" || true
+    local endpoint
+    endpoint=$(sed -n 's/^listening on //p' "$DIR/coord.out")
+    start coord "$BUILD/grokd-coord" --dir "$DIR/data" --listen "$endpoint" --exit-when-done $QUICK "$SWEEP"
+    ends coord 0
+    # The worker stayed and went on with its runs: no attempt was lost.
+    is "SELECT count(*) FROM attempts WHERE outcome = 'lost'" 0
+    same_as_undisturbed
+}
+
+test_a_slot_killed_costs_that_attempt_and_the_daemon_lives() {
+    coord --exit-when-done $QUICK "$SWEEP"
+    worker one -j 2
+    await 30 half_way
+    kill -9 "$(pgrep -P "$one_PID" | head -1)"
+    ends coord 0
+    kill -0 "$one_PID"
+    is "SELECT count(*) FROM attempts WHERE outcome = 'lost'" 1
+    same_as_undisturbed
+}
+
+test_a_worker_told_to_leave_hands_its_runs_back() {
+    coord --exit-when-done "$SWEEP"
+    worker one -j 2
+    await 30 half_way
+    kill -TERM "$one_PID"
+    ends one 0
+    holds "SELECT count(*) FROM attempts WHERE outcome = 'returned'"
+    is "SELECT sum(losses) + sum(failures) FROM runs" 0
+    worker two -j 2
+    ends coord 0
+    same_as_undisturbed
+}
+
+test_everything_killed_again_and_again_still_ends_the_same() {
+    local endpoint=tcp://127.0.0.1:0 round target
+    RANDOM=${KILL_SEED:-7}
+    for round in $(seq "${KILL_ROUNDS:-6}"); do
+        start coord "$BUILD/grokd-coord" --dir "$DIR/data" --listen "$endpoint" $QUICK "$SWEEP"
+        await 20 listening
+        endpoint=$(sed -n 's/^listening on //p' "$DIR/coord.out")
+        worker one -j 2
+        target=$(query "SELECT total(epochs_done + 1) FROM runs" | cut -d. -f1)
+        target=$((target + RANDOM % 400))
+        await 30 holds "SELECT total(epochs_done + 1) >= $target OR min(state) = 'finished' FROM runs"
+        case $((RANDOM % 3)) in
+        0) kill -9 "$coord_PID" "$one_PID" ;;
+        1) kill -9 "$one_PID"; kill -TERM "$coord_PID" ;;
+        2) kill -9 "$coord_PID"; kill -TERM "$one_PID"; kill -9 "$one_PID" ;;
+        esac
+        wait "$coord_PID" "$one_PID" || true
+    done
+    start coord "$BUILD/grokd-coord" --dir "$DIR/data" --listen "$endpoint" --exit-when-done $QUICK "$SWEEP"
+    worker one -j 2
+    ends coord 0
+    same_as_undisturbed
+}
+
+run_tests

@@ -1,0 +1,115 @@
+# What the end-to-end scripts share: real programs in a directory of their own, port 0, no sleeps.
+# A script sources this, defines functions test_* and ends with run_tests.
+set -u
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=$(cd "$ROOT/${BUILD:-build}" 2>/dev/null && pwd || cd "${BUILD:-build}" && pwd)
+WORK=$(mktemp -d)
+export XDG_RUNTIME_DIR=$WORK/run GROKD_DIR='' GROKD_ACCESS=''
+unset GROKD_DIR GROKD_ACCESS
+mkdir -m 700 "$XDG_RUNTIME_DIR"
+PIDS=()
+
+# ---- processes
+
+# start NAME COMMAND...: in the background; output in $DIR/NAME.out and $DIR/NAME.err, pid in $NAME_PID.
+start() {
+    local name=$1; shift
+    "$@" >"$DIR/$name.out" 2>"$DIR/$name.err" </dev/null &
+    printf -v "${name}_PID" '%s' $!
+    PIDS+=($!)
+}
+
+# await SECONDS COMMAND...: until the command succeeds; the clock only bounds the wait.
+await() {
+    local limit=$((SECONDS + $1)); shift
+    until "$@" 2>/dev/null; do
+        [ $SECONDS -lt $limit ] || { echo "# waited in vain for: $*"; return 1; }
+    done
+}
+
+# listening: the coordinator's endpoint, once it says so.
+listening() { grep -q '^listening on tcp://' "$DIR/coord.out"; }
+
+# coord ARGS...: a coordinator on $DIR/data, ready for workers when this returns.
+coord() {
+    start coord "$BUILD/grokd-coord" --dir "$DIR/data" --listen tcp://127.0.0.1:0 "$@"
+    await 20 listening || { cat "$DIR/coord.err"; return 1; }
+}
+
+# worker NAME ARGS...
+worker() {
+    local name=$1; shift
+    start "$name" "$BUILD/grokd-worker" --access "$DIR/data/access" "$@"
+}
+
+# ends NAME CODE: waits for a started process and compares its exit code.
+ends() {
+    local pid=${1}_PID code
+    wait "${!pid}"; code=$?
+    [ "$code" = "$2" ] || { echo "# $1 ended with $code, not $2"; tail -5 "$DIR/$1.err" | sed 's/^/#   /'; return 1; }
+}
+
+ctl() { "$BUILD/grokctl" --dir "$DIR/data" "$@"; }
+
+# ---- the database
+
+query() { sqlite3 -readonly -cmd '.timeout 5000' "$DIR/data/results.db" "$1"; }
+
+# is SQL VALUE: compares and says both.
+is() {
+    local got
+    got=$(query "$1")
+    [ "$got" = "$2" ] || { echo "# $1"; echo "#   gives '$got', not '$2'"; return 1; }
+}
+
+# holds SQL: whether the query gives anything but 0 or nothing.
+holds() {
+    local got
+    got=$(query "$1")
+    [ -n "$got" ] && [ "$got" != 0 ]
+}
+
+# every_epoch_once: each finished run has exactly the epochs 0..E.
+every_epoch_once() {
+    is "SELECT count(*) FROM runs r WHERE r.state = 'finished' AND (SELECT count(*) || ' ' || min(epoch) || ' ' ||
+            max(epoch) FROM epochs e WHERE e.run_id = r.run_id) <> (r.epochs + 1) || ' 0 ' || r.epochs" 0
+    is "PRAGMA integrity_check" ok
+}
+
+# values FILE: everything a sweep found, timings and identities of processes apart, to compare sweeps with.
+values() {
+    local timing='seconds|measure_seconds' table columns
+    for table in epochs geometry pruning summaries; do
+        columns=$(query "SELECT group_concat('quote(' || name || ')', ' || '','' || ')
+            FROM pragma_table_info('$table') WHERE name NOT IN ('${timing/|/\',\'}')")
+        query "SELECT '$table', $columns FROM $table ORDER BY 1, 2"
+    done >"$1"
+    [ -s "$1" ]
+}
+
+# ---- running
+
+run_tests() {
+    local test status=0
+    for test in $(declare -F | sed -n 's/^declare -f \(test_.*\)/\1/p'); do
+        DIR=$WORK/$test
+        mkdir -p "$DIR"
+        if (set -e; trap stop_all EXIT; "$test") >"$WORK/log" 2>&1; then
+            echo "ok - ${test#test_}"
+        else
+            echo "not ok - ${test#test_}"
+            sed 's/^/    /' "$WORK/log"
+            tail -n 8 "$DIR"/*.err 2>/dev/null | sed 's/^/    /'
+            status=1
+        fi
+        grep '^skip - ' "$WORK/log"
+    done
+    rm -rf "$WORK"
+    exit $status
+}
+
+stop_all() {
+    [ ${#PIDS[@]} = 0 ] || kill -9 "${PIDS[@]}" 2>/dev/null
+    wait 2>/dev/null
+    true
+}

@@ -1,0 +1,90 @@
+#!/bin/bash
+# A sweep from its file to SQL, undisturbed: two workers, a laptop, files that are wrong, doors that stay shut.
+. "$(dirname "$0")/lib.sh"
+SWEEP=$ROOT/tests/e2e/small.yaml
+
+test_two_workers_finish_a_sweep_and_every_epoch_is_stored_once() {
+    coord --exit-when-done "$SWEEP"
+    worker one -j 1
+    worker two -j 1
+    ends coord 0
+    is "SELECT count(*) FROM runs WHERE state = 'finished'" 6
+    is "SELECT count(DISTINCT worker_id) FROM attempts" 2
+    is "SELECT count(*) FROM attempts WHERE outcome = 'finished'" 6
+    is "SELECT count(*) FROM summaries" 6
+    is "SELECT count(*) FROM run_summary WHERE final_test_loss IS NOT NULL" 6
+    is "SELECT count(*) FROM pruning" $((6 * 2 * 21))
+    every_epoch_once
+    is "PRAGMA journal_mode" delete
+}
+
+test_stored_numbers_are_those_of_grokd_train() {
+    coord --exit-when-done --local 1 "$SWEEP"
+    ends coord 0
+    "$BUILD/grokd-train" "$SWEEP" weight_multiplier=10 seed=1 >"$DIR/run.jsonl"
+    local run epoch
+    run=$(query "SELECT run_id FROM runs WHERE weight_multiplier = 10 AND seed = 1")
+    for epoch in 0 1 20 400; do
+        is "SELECT count(*) FROM epochs e, (SELECT value AS row FROM json_each('[$(sed -n $((epoch + 1))p "$DIR/run.jsonl")]'))
+            WHERE run_id = $run AND epoch = $epoch AND json_extract(row, '\$.epoch') = epoch
+            AND json_extract(row, '\$.train_loss') = train_loss AND json_extract(row, '\$.test_loss') = test_loss
+            AND json_extract(row, '\$.compressibility') = compressibility" 1
+    done
+}
+
+test_the_same_sweep_file_adds_nothing_twice() {
+    coord "$SWEEP"
+    ctl submit "$SWEEP"
+    ctl submit "$SWEEP"
+    is "SELECT count(*) || ' ' || (SELECT count(*) FROM runs) FROM sweeps" "1 6"
+}
+
+test_a_bad_sweep_file_gets_one_line_and_nothing_is_stored() {
+    printf 'method: grid\nparameters:\n  weight_multiplyer: {value: 1}\n' >"$DIR/bad.yaml"
+    start coord "$BUILD/grokd-coord" --dir "$DIR/data" --listen tcp://127.0.0.1:0 "$DIR/bad.yaml"
+    ends coord 2
+    grep -q 'bad.yaml:3:3: .*weight_multiplier' "$DIR/coord.err"
+    [ "$(grep -c . "$DIR/coord.err")" = 1 ]
+    [ ! -e "$DIR/data/results.db" ] || is "SELECT (SELECT count(*) FROM sweeps) + (SELECT count(*) FROM runs)" 0
+}
+
+test_a_bad_file_sent_to_a_running_coordinator_is_refused() {
+    coord
+    printf 'method: grid\nparameters:\n  seed: {values: []}\n' >"$DIR/bad.yaml"
+    ! ctl submit "$DIR/bad.yaml" 2>"$DIR/answer"
+    grep -q 'bad.yaml:3' "$DIR/answer"
+    is "SELECT count(*) FROM sweeps" 0
+}
+
+test_a_second_coordinator_on_a_directory_refuses() {
+    coord
+    start second "$BUILD/grokd-coord" --dir "$DIR/data" --listen tcp://127.0.0.1:0
+    ! wait "$second_PID"
+    grep -q "in use" "$DIR/second.err"
+    kill -TERM "$coord_PID"
+    ends coord 0
+}
+
+test_a_worker_with_a_strangers_key_is_refused() {
+    coord "$SWEEP"
+    # A key pair made elsewhere, the right endpoint and server key.
+    start other "$BUILD/grokd-coord" --dir "$DIR/elsewhere" --listen tcp://127.0.0.1:0
+    await 20 test -s "$DIR/elsewhere/access"
+    kill -TERM "$other_PID"
+    grep -v '^client' "$DIR/data/access" >"$DIR/stranger"
+    grep '^client' "$DIR/elsewhere/access" >>"$DIR/stranger"
+    chmod 600 "$DIR/stranger"
+    start worker "$BUILD/grokd-worker" --access "$DIR/stranger" -j 1
+    await 20 grep -q 'does not accept this key' "$DIR/worker.err"
+    is "SELECT (SELECT count(*) FROM workers) + (SELECT count(*) FROM attempts)" 0
+}
+
+test_a_port_that_is_taken_ends_with_code_3() {
+    coord
+    local endpoint
+    endpoint=$(sed -n 's/^listening on //p' "$DIR/coord.out")
+    start second "$BUILD/grokd-coord" --dir "$DIR/second" --listen "$endpoint"
+    ends second 3
+}
+
+run_tests

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+/* outbox: what one run reported and the coordinator has not yet acknowledged. The items in flight
+ * are always a prefix of the list. */
+#include "worker/outbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int no_memory(struct err *e, size_t bytes)
+{
+    return err_set(e, E_NOMEM, "outbox: no memory for %zu bytes", bytes);
+}
+
+static int item_add(struct outbox *b, size_t size, struct err *e)
+{
+    struct outbox_item *it = calloc(1, sizeof *it);
+    if (it) it->body = malloc(size ? size : 1);
+    if (!it || !it->body) {
+        free(it);
+        return no_memory(e, size);
+    }
+    it->size = size;
+    it->sent_ms = -1;
+    if (b->tail)
+        b->tail->next = it;
+    else
+        b->first = it;
+    b->tail = it;
+    b->bytes += size;
+    return OK;
+}
+
+static void item_drop_first(struct outbox *b)
+{
+    struct outbox_item *it = b->first;
+    b->first = it->next;
+    if (!b->first) b->tail = NULL;
+    b->bytes -= it->size;
+    if (it->sent_ms >= 0) b->in_flight--;
+    free(it->body);
+    free(it);
+}
+
+/* Room for `size` more bytes at the end of a message that has not left yet. */
+static int item_grow(struct outbox *b, size_t size, struct err *e)
+{
+    uint8_t *body = realloc(b->tail->body, b->tail->size + size);
+    if (!body) return no_memory(e, size);
+    b->tail->body = body;
+    b->tail->size += size;
+    b->bytes += size;
+    return OK;
+}
+
+int outbox_epochs(struct outbox *b, const Grokd__Epochs *m, struct err *e)
+{
+    if (m->n_epochs == 0) return OK;
+    if (b->tail && b->tail->ended)
+        return err_set(e, E_STATE, "run %lld: epochs after its end", (long long)m->run);
+    size_t size = grokd__epochs__get_packed_size(m);
+    bool shares = b->tail && b->tail->sent_ms < 0 && b->tail->size + size <= OUTBOX_BATCH;
+    int rc = shares ? item_grow(b, size, e) : item_add(b, size, e);
+    if (rc < 0) return rc;
+    grokd__epochs__pack(m, b->tail->body + b->tail->size - size);
+    b->tail->last = m->epochs[m->n_epochs - 1]->epoch;
+    return OK;
+}
+
+int outbox_ended(struct outbox *b, const Grokd__Ended *m, struct err *e)
+{
+    if (b->tail && b->tail->ended)
+        return err_set(e, E_STATE, "run %lld: ended twice", (long long)m->run);
+    size_t size = grokd__ended__get_packed_size(m);
+    int rc = item_add(b, size, e);
+    if (rc < 0) return rc;
+    grokd__ended__pack(m, b->tail->body);
+    b->tail->last = m->epoch;
+    b->tail->ended = true;
+    return OK;
+}
+
+static int item_pack(const struct outbox_item *it, uint8_t **bytes, size_t *size, struct err *e)
+{
+    wire_envelope m = GROKD__ENVELOPE__INIT;
+    m.major = WIRE_MAJOR;
+    if (it->ended) {
+        m.body_case = GROKD__ENVELOPE__BODY_ENDED;
+        m.ended = grokd__ended__unpack(NULL, it->size, it->body);
+        if (!m.ended) return no_memory(e, it->size);
+    } else {
+        m.body_case = GROKD__ENVELOPE__BODY_EPOCHS;
+        m.epochs = grokd__epochs__unpack(NULL, it->size, it->body);
+        if (!m.epochs) return no_memory(e, it->size);
+    }
+    int rc = wire_pack(&m, bytes, size, e);
+    if (it->ended)
+        grokd__ended__free_unpacked(m.ended, NULL);
+    else
+        grokd__epochs__free_unpacked(m.epochs, NULL);
+    return rc;
+}
+
+int outbox_next(struct outbox *b, size_t window, int64_t now_ms, uint8_t **bytes, size_t *size,
+                struct err *e)
+{
+    *bytes = NULL;
+    if (b->in_flight >= window) return OK;
+    struct outbox_item *it = b->first;
+    while (it && it->sent_ms >= 0) it = it->next;
+    if (!it) return OK;
+    int rc = item_pack(it, bytes, size, e);
+    if (rc < 0) return rc;
+    it->sent_ms = now_ms;
+    b->in_flight++;
+    return OK;
+}
+
+void outbox_ack(struct outbox *b, int64_t epoch, bool ended)
+{
+    while (b->first && (b->first->ended ? ended : b->first->last <= epoch)) item_drop_first(b);
+}
+
+void outbox_rewind(struct outbox *b)
+{
+    for (struct outbox_item *it = b->first; it; it = it->next) it->sent_ms = -1;
+    b->in_flight = 0;
+}
+
+int64_t outbox_oldest_ms(const struct outbox *b)
+{
+    return b->first ? b->first->sent_ms : -1;
+}
+
+void outbox_free(struct outbox *b)
+{
+    while (b->first) item_drop_first(b);
+}
