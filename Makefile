@@ -45,7 +45,8 @@ LIBS_SQLITE   = $(shell pkg-config --libs sqlite3)
 ROOM_common      := $(wildcard common/*.c)
 ROOM_proto       := $(wildcard proto/*.c)
 ROOM_coordinator := $(filter-out %_main.c,$(wildcard coordinator/*.c))
-ROOM_worker      := $(filter-out %_main.c,$(wildcard worker/*.c))
+ROOM_worker      := $(filter-out %_main.c worker/train_%.c,$(wildcard worker/*.c))
+ROOM_trainprog   := $(filter-out %_main.c,$(wildcard worker/train_*.c))
 ROOM_trainer     := $(wildcard worker/num/*.c worker/train/*.c worker/measure/*.c)
 KERNELS          := $(wildcard worker/num/kernels/*.c)
 
@@ -57,6 +58,7 @@ LIB_proto       := $(BUILD)/libproto.a
 LIB_coordinator := $(BUILD)/libcoordinator.a
 LIB_worker      := $(BUILD)/libworker.a
 LIB_trainer     := $(BUILD)/libtrainer.a
+LIB_trainprog   := $(BUILD)/libtrainprog.a
 
 PROGRAMS := $(addprefix $(BUILD)/,grokd-coord grokd-worker grokd-train grokctl)
 
@@ -111,6 +113,7 @@ $(LIB_proto): $(call obj,$(ROOM_proto)) $(BUILD)/proto/grokd.pb-c.o
 $(LIB_coordinator): $(call obj,$(ROOM_coordinator))
 $(LIB_worker): $(call obj,$(ROOM_worker))
 $(LIB_trainer): $(call obj,$(ROOM_trainer)) $(KERNEL_OBJ)
+$(LIB_trainprog): $(call obj,$(ROOM_trainprog))
 $(BUILD)/lib%.a:
 	@rm -f $@
 	$(call note,AR)
@@ -127,7 +130,7 @@ $(BUILD)/grokctl: $(call obj,coordinator/ctl_main.c) $(LIB_coordinator) $(LIB_pr
 $(BUILD)/grokd-worker: $(call obj,worker/worker_main.c) $(LIB_worker) $(LIB_proto) $(LIB_common)
 	$(call note,LINK)
 	$(Q)$(LINK)
-$(BUILD)/grokd-train: $(call obj,worker/train_main.c) $(LIB_trainer) $(LIB_proto) $(LIB_common)
+$(BUILD)/grokd-train: $(call obj,worker/train_main.c) $(LIB_trainprog) $(LIB_trainer) $(LIB_proto) $(LIB_common)
 	$(call note,LINK)
 	$(Q)$(LINK) $(BLAS_LIB)
 
@@ -147,7 +150,7 @@ $(BUILD)/tests/%.main.o: $(BUILD)/tests/%.main.c
 	$(Q)$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/%.main.o $(call obj,$(TEST_HELP)) $(LIB_coordinator) \
-                  $(LIB_worker) $(LIB_trainer) $(LIB_proto) $(LIB_common)
+                  $(LIB_worker) $(LIB_trainprog) $(LIB_trainer) $(LIB_proto) $(LIB_common)
 	$(call note,LINK)
 	$(Q)$(LINK) $(LIBS_SQLITE) $(BLAS_LIB) -lcmocka
 

@@ -8,6 +8,9 @@
 #include <string.h>
 
 static int fill(struct err *e, int code, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
+static int fill(struct err *e, int code, const char *format, va_list args)
 {
     if (!e) return code;
     e->code = code;

@@ -195,8 +195,10 @@ int child_open(struct child **out, struct loop *l, const struct child_config *co
         return err_errno(e, E_IO, "socket for a child");
     }
     init_handles(c, l);
+    pid_t pid = 0;
     int rc = start_watching(c, l, ends[0], e);
-    if (rc == OK) rc = loop_spawn(&c->pid, config, ends[1], e);
+    if (rc == OK) rc = loop_spawn(&pid, config, ends[1], e);
+    c->pid = pid;
     close(ends[1]);
     if (rc < 0)
         child_close(&c);

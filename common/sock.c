@@ -14,6 +14,7 @@
 #define ID_BYTES   5  /* of a routing id that libzmq chose: a zero and a 32-bit number */
 #define DROPS      16 /* bad messages passed over in one call */
 #define MESSAGES   100
+#define ENVELOPE   1024 /* bytes that CURVE adds to a frame, and room for its handshake */
 #define SOCKET_MAX SOCK_ENDPOINT
 
 /* Debian's libzmq knows the option, its header hides it among the drafts (zmq_setsockopt(3)). */
@@ -102,7 +103,7 @@ static bool set_options(void *zmq, size_t limit)
         {ZMQ_RECONNECT_IVL, 500},
         {ZMQ_RECONNECT_IVL_MAX, 30000},
     };
-    int64_t most = (int64_t)limit;
+    int64_t most = (int64_t)limit + ENVELOPE;
     return set_all(zmq, common, sizeof common / sizeof *common) &&
            zmq_setsockopt(zmq, ZMQ_MAXMSGSIZE, &most, sizeof most) == 0;
 }
@@ -147,6 +148,7 @@ static int make(struct sock **out, int type, size_t limit, struct err *e)
     if (!s) return err_set(e, E_NOMEM, "socket: no memory");
     zmq_msg_init(&s->body);
     s->router = type == ZMQ_ROUTER;
+    s->limit = limit;
     s->zmq = context ? zmq_socket(context, type) : NULL;
     if (!s->zmq || !set_options(s->zmq, limit)) {
         int rc = context ? sock_err(e, E_NET, "open", "a socket")
@@ -307,6 +309,10 @@ static int read_message(struct sock *s, struct sock_message *m)
     }
     if (!known || zmq_msg_more(&s->body)) {
         drop_rest(s, known ? "more than one frame" : "its sender chose a name for itself");
+        return -1;
+    }
+    if (zmq_msg_size(&s->body) > s->limit) {
+        drop_rest(s, "too long");
         return -1;
     }
     /* Only the body has it for sure in libzmq 4.3.4: on the first frame it is missing after

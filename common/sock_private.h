@@ -13,6 +13,7 @@ struct sock {
     enum sock_state state;
     int doubts; /* handshakes in a row that broke off */
     bool router;
+    size_t limit;   /* bytes of the largest message */
     zmq_msg_t body; /* lent out by sock_recv */
     char (*endpoints)[SOCK_ENDPOINT];
     size_t endpoint_count;

@@ -74,10 +74,12 @@ static int put(struct hub *h, const struct send *s, uint64_t ticket, struct err 
 
 static void tell_log(const struct note *n)
 {
+    bool begins = !strcmp(n->to, "running"); /* one line a run: its end */
     if (n->run)
-        log_info("run", "run=%lld attempt=%lld worker=%lld from=%s to=%s after_s=%.1f reason=%s",
-                 (long long)n->run, (long long)n->attempt, (long long)n->worker, n->from, n->to,
-                 (double)n->after_ms / 1e3, n->text);
+        log_write(begins ? LOG_DEBUG : LOG_INFO, "run",
+                  "run=%lld attempt=%lld worker=%lld from=%s to=%s after_s=%.1f reason=%s",
+                  (long long)n->run, (long long)n->attempt, (long long)n->worker, n->from, n->to,
+                  (double)n->after_ms / 1e3, n->text);
     else if (n->worker)
         log_info("worker", "worker=%lld from=%s to=%s after_s=%.1f text=%s", (long long)n->worker,
                  n->from, n->to, (double)n->after_ms / 1e3, n->text);

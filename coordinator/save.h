@@ -15,6 +15,10 @@
 
 #include <stdint.h>
 
+/* Marks of results.db: "GRKD" in its header, and the version of its tables. */
+#define SAVE_APPLICATION_ID 0x47524b44
+#define SAVE_VERSION        1
+
 #define SAVE_NAME   64 /* family names, states */
 #define SAVE_REASON 256
 

@@ -179,6 +179,25 @@ void sched_totals(const struct sched *s, struct sched_totals *out)
     for (size_t i = 0; i < s->ask_count; i++) out->questions += s->asks[i].kind != SAVE_FETCH;
 }
 
+int64_t sched_epochs_left(const struct sched *s)
+{
+    int64_t running = 0, waiting = 0, count = 0, waiting_runs = 0;
+    for (size_t i = 0; i < s->runs.count; i++) {
+        const struct run *r = s->runs.by_number[i];
+        int64_t epochs = r->is.params.epochs + 1;
+        if (r->state == RUN_WAITING) {
+            waiting += epochs;
+            count++;
+        } else if (r->lease.epoch + 1 < epochs) {
+            running += epochs - r->lease.epoch - 1;
+        }
+    }
+    for (size_t i = 0; i < s->sweep_count; i++)
+        if (s->sweeps[i].state == SWEEP_ACTIVE) waiting_runs += s->sweeps[i].waiting;
+    double mean = count ? (double)waiting / (double)count : 0;
+    return running + (int64_t)(mean * (double)waiting_runs);
+}
+
 static bool workers_sound(const struct sched *s, char text[256])
 {
     for (size_t i = 0; i < s->worker_count; i++) {

@@ -127,6 +127,10 @@ int sched_on(struct sched *s, const struct event *ev, int64_t now_ms, struct act
 
 void sched_totals(const struct sched *s, struct sched_totals *out);
 
+/* Epochs that are still to be trained in all: those of the runs in the table, and for the others as
+ * many as these have on average. */
+int64_t sched_epochs_left(const struct sched *s);
+
 /* Whether every rule about the tables holds; text says which does not. For tests. */
 bool sched_sound(const struct sched *s, char text[256]);
 

@@ -16,10 +16,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* "GRKD" and the version of the tables. */
-#define STORE_APPLICATION_ID 0x47524b44
-#define STORE_VERSION        1
-
 enum sql {
 #define SQL(name, text) SQL_##name,
 #include "coordinator/store_sql.def"

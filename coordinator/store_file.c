@@ -109,10 +109,10 @@ static uint32_t big_endian(const unsigned char *p)
 
 static int check_version(const char *path, uint32_t version, struct err *e)
 {
-    if (version == STORE_VERSION) return OK;
+    if (version == SAVE_VERSION) return OK;
     return err_set(e, E_STORE, "%s: its tables have version %u, this program knows %d; %s", path,
-                   version, STORE_VERSION,
-                   version > STORE_VERSION ? "use a newer grokd" : "no such version was released");
+                   version, SAVE_VERSION,
+                   version > SAVE_VERSION ? "use a newer grokd" : "no such version was released");
 }
 
 /* First page of a database (sqlite.org/fileformat2.html, section 1.3). */
@@ -125,7 +125,7 @@ static int check_header(const char *path, struct err *e)
     close(fd);
     if (n != sizeof head || memcmp(head, "SQLite format 3", 16) != 0)
         return err_set(e, E_STORE, "%s: is no SQLite database; it was left as it is", path);
-    if (big_endian(head + 68) != STORE_APPLICATION_ID)
+    if (big_endian(head + 68) != SAVE_APPLICATION_ID)
         return err_set(e, E_STORE, "%s: is a database of another program; it was left as it is",
                        path);
     return check_version(path, big_endian(head + 60), e);
@@ -155,7 +155,7 @@ static int fill(const char *path, struct err *e)
     char *text = tables ? sqlite3_mprintf("PRAGMA synchronous = FULL; BEGIN; %s; "
                                           "PRAGMA application_id = %d; PRAGMA user_version = %d; "
                                           "COMMIT;",
-                                          tables, STORE_APPLICATION_ID, STORE_VERSION)
+                                          tables, SAVE_APPLICATION_ID, SAVE_VERSION)
                         : NULL;
     int rc = OK;
     if (!text)

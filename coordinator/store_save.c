@@ -68,17 +68,17 @@ static int assign(struct db *d, const struct save *s, struct err *e)
                  s->blas.family, s->blas.fingerprint);
 }
 
-static int cancel(struct db *d, const struct save *s, struct err *e)
+static int cancel(struct db *d, const struct save *s, struct save_answer *a, struct err *e)
 {
     char at[CLOCK_UTC];
-    int64_t sweep;
     clock_utc(s->at_ms, at);
     int rc = db_do(d, SQL_RUN_CANCEL, e, "itt", s->run, save_text_or_null(s->reason), at);
     if (rc < 0) return rc;
+    if (sqlite3_changes(d->handle) == 0) a->verdict = VERDICT_STALE;
     rc = db_do(d, SQL_ATTEMPT_CANCEL, e, "itt", s->run, at, save_text_or_null(s->reason));
     if (rc < 0) return rc;
-    rc = db_integer(d, &sweep, 0, SQL_RUN_SWEEP, e, "i", s->run);
-    return rc < 0 ? rc : save_sweep_settle(d, sweep, e);
+    rc = db_integer(d, &a->sweep, 0, SQL_RUN_SWEEP, e, "i", s->run);
+    return rc < 0 ? rc : save_sweep_settle(d, a->sweep, e);
 }
 
 int save_fetch(struct db *d, const struct save *s, struct save_answer *a, struct err *e)
@@ -104,7 +104,7 @@ int save_apply(struct db *d, const struct save *s, struct save_answer *a, bool *
     case SAVE_WORKER: *answered = false; return worker(d, s, e);
     case SAVE_WORKER_GONE: *answered = false; return worker_gone(d, s, e);
     case SAVE_ASSIGN: *answered = false; return assign(d, s, e);
-    case SAVE_CANCEL: *answered = false; return cancel(d, s, e);
+    case SAVE_CANCEL: return cancel(d, s, a, e);
     case SAVE_EVENT: *answered = false; return save_event(d, s, s->blas.family, s->text, e);
     }
     return err_set(e, E_STORE, "save of unknown kind %d", (int)s->kind);

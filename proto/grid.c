@@ -154,25 +154,37 @@ static void values_text(const struct spec *s, const struct params *p, char *out,
     }
 }
 
-int grid_point(const struct spec *s, int64_t i, struct params *out, struct err *e)
+/* Says which point is wrong, and passes its code on. */
+static int unsound(const struct spec *s, int64_t i, const struct params *p, const struct err *why,
+                   struct err *e)
+{
+    char values[200];
+    int line = s->axis_count ? s->axis[0].line : 1, column = s->axis_count ? s->axis[0].column : 1;
+    values_text(s, p, values, sizeof values);
+    return err_set(e, E_FILE, "%.90s:%d:%d: point %" PRId64 " (%s): %.200s", s->file, line, column,
+                   i, values, why->text);
+}
+
+int grid_values(const struct spec *s, int64_t i, struct params *out, struct err *e)
 {
     struct err why;
-    char values[200];
-    int rc = OK;
     if (i < 0 || i >= grid_count(s))
         return err_set(e, E_USAGE, "%.90s: no point %" PRId64 "; expected 0 to %" PRId64, s->file,
                        i, grid_count(s) - 1);
     *out = s->base;
-    if (s->method == SPEC_RANDOM)
-        rc = draw_all(s, i, out, &why);
-    else
+    if (s->method == SPEC_GRID)
         walk(s, i, out);
-    if (rc == OK) rc = params_resolve(out, &why);
-    if (rc == OK) return OK;
-    values_text(s, out, values, sizeof values);
-    int line = s->axis_count ? s->axis[0].line : 1, column = s->axis_count ? s->axis[0].column : 1;
-    return err_set(e, E_FILE, "%.90s:%d:%d: point %" PRId64 " (%s): %.200s", s->file, line, column,
-                   i, values, why.text);
+    else if (draw_all(s, i, out, &why) < 0)
+        return unsound(s, i, out, &why, e);
+    return OK;
+}
+
+int grid_point(const struct spec *s, int64_t i, struct params *out, struct err *e)
+{
+    struct err why;
+    int rc = grid_values(s, i, out, e);
+    if (rc == OK && params_resolve(out, &why) < 0) rc = unsound(s, i, out, &why, e);
+    return rc;
 }
 
 int grid_check(const struct spec *s, struct err *e)

@@ -18,6 +18,10 @@ int64_t grid_count(const struct spec *s);
  * not make a sound run; the sentence names the point and its values. */
 int grid_point(const struct spec *s, int64_t i, struct params *out, struct err *e);
 
+/* As grid_point, before params_resolve: seeds that follow still do. For callers that write over
+ * some values and resolve then. */
+int grid_values(const struct spec *s, int64_t i, struct params *out, struct err *e);
+
 /* Checks every point; stops at the first that is not sound. 10^6 points take a fraction of a
  * second. */
 int grid_check(const struct spec *s, struct err *e);

@@ -60,8 +60,9 @@ int session_say_bytes(struct session_turn *t, enum session_action_kind kind, uin
 
 /* ---- notes ---- */
 
-static int note_add(struct session_turn *t, struct session_action *act, const char *format,
-                    va_list ap)
+__attribute__((format(printf, 3, 0))) static int note_add(struct session_turn *t,
+                                                          struct session_action *act,
+                                                          const char *format, va_list ap)
 {
     act->kind = SESSION_ACT_NOTE;
     vsnprintf(act->text, sizeof act->text, format, ap);

@@ -30,7 +30,14 @@ struct trial {
     char text[256]; /* what it printed */
 };
 
-/* Our environment with other kernels; the block is the caller's to free, not its strings. */
+static bool is_set_by_us(const char *variable)
+{
+    return !strncmp(variable, "OPENBLAS_CORETYPE=", 18) ||
+           !strncmp(variable, "OPENBLAS_NUM_THREADS=", 21);
+}
+
+/* Our environment, which slots inherit too, with other kernels; the block is the caller's to free,
+ * not its strings. */
 static char **environment_with(char *core)
 {
     static char one_thread[] = "OPENBLAS_NUM_THREADS=1";
@@ -39,7 +46,7 @@ static char **environment_with(char *core)
     char **out = calloc(n + 3, sizeof *out);
     if (!out) return NULL;
     for (size_t i = 0; i < n; i++)
-        if (strncmp(environ[i], "OPENBLAS_", 9) != 0) out[k++] = environ[i];
+        if (!is_set_by_us(environ[i])) out[k++] = environ[i];
     out[k++] = one_thread;
     if (core[0]) out[k] = core;
     return out;
@@ -108,7 +115,7 @@ static void trials_read(struct trial *t, int64_t end_ms)
 static void trial_end(struct trial *t)
 {
     if (t->fd >= 0) {
-        kill(t->pid, SIGKILL); /* still running when the time was over */
+        if (t->pid) kill(t->pid, SIGKILL); /* still running when the time was over */
         close(t->fd);
         t->fd = -1;
     }

@@ -54,7 +54,7 @@ test_reading_verbs_work_on_the_database_alone() {
     grep -q 'small' "$DIR/status"
     [ "$(ctl --output json runs | grep -c '"run_id"')" -ge 1 ]
     ctl export --format csv --table epochs >"$DIR/epochs.csv"
-    [ "$(wc -l <"$DIR/epochs.csv")" = $((6 * 401 + 1)) ]
+    [ "$(wc -l <"$DIR/epochs.csv")" = $((6 * 6001 + 1)) ]
     ctl explain 1
     ! ctl pause 1 2>"$DIR/answer"
     grep -q 'no coordinator' "$DIR/answer"

@@ -24,7 +24,7 @@ test_stored_numbers_are_those_of_grokd_train() {
     "$BUILD/grokd-train" "$SWEEP" weight_multiplier=10 seed=1 >"$DIR/run.jsonl"
     local run epoch
     run=$(query "SELECT run_id FROM runs WHERE weight_multiplier = 10 AND seed = 1")
-    for epoch in 0 1 20 400; do
+    for epoch in 0 1 20 6000; do
         is "SELECT count(*) FROM epochs e, (SELECT value AS row FROM json_each('[$(sed -n $((epoch + 1))p "$DIR/run.jsonl")]'))
             WHERE run_id = $run AND epoch = $epoch AND json_extract(row, '\$.epoch') = epoch
             AND json_extract(row, '\$.train_loss') = train_loss AND json_extract(row, '\$.test_loss') = test_loss

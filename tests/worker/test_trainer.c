@@ -2,6 +2,7 @@
 /* Whole runs: against the naive network trained in double, resumed, at both levels, and refused. */
 #include "tests/test.h"
 
+#include "common/philox.h"
 #include "tests/ref/naive.h"
 #include "tests/worker/trainer_scene.h"
 #include "worker/train/trainer.h"
@@ -37,24 +38,25 @@ struct twin {
     int64_t steps;
 };
 
-static void twin_epoch(struct twin *w, const struct task *t, size_t batch, double out[4])
+static void twin_epoch(struct twin *w, const struct dataset *train, const struct dataset *test,
+                       size_t batch, double out[4])
 {
-    size_t hits, n = t->train.count, size = naive_parameters(&w->net);
+    size_t hits, n = train->count, size = naive_parameters(&w->net);
     out[0] = out[1] = 0;
     for (size_t from = 0; from < n; from += batch) {
         size_t count = n - from < batch ? n - from : batch;
         out[0] +=
-            (double)count * naive_loss(&w->net, w->theta, (const int32_t(*)[2])t->train.pair + from,
-                                       t->train.label + from, count, w->g, &hits);
+            (double)count * naive_loss(&w->net, w->theta, (const int32_t(*)[2])train->pair + from,
+                                       train->label + from, count, w->g, &hits);
         out[1] += (double)hits;
         w->steps++;
         for (size_t i = 0; i < size; i++)
             naive_adam(&w->rule, &w->theta[i], &w->m[i], &w->v[i], w->g[i], w->steps);
     }
     out[0] /= (double)n, out[1] /= (double)n;
-    out[2] = naive_loss(&w->net, w->theta, (const int32_t(*)[2])t->test.pair, t->test.label,
-                        t->test.count, NULL, &hits);
-    out[3] = (double)hits / (double)t->test.count;
+    out[2] = naive_loss(&w->net, w->theta, (const int32_t(*)[2])test->pair, test->label,
+                        test->count, NULL, &hits);
+    out[3] = (double)hits / (double)test->count;
 }
 
 static void check_row(const struct row *r, const double right[4])
@@ -67,6 +69,23 @@ static void check_row(const struct row *r, const double right[4])
             fail_msg("epoch %d, %s: %.9g, expected %.9g", (int)r->epoch, metric_list[which[i]].name,
                      is, right[i]);
     }
+}
+
+/* The training set as the order of an epoch has it. Gives. */
+static struct dataset order_of(const struct params *p, const struct dataset *d, int epoch)
+{
+    const struct philox stream = {(uint64_t)p->order_seed, (uint32_t)epoch, PHILOX_ORDER};
+    struct dataset out = {d->count, calloc(d->count, sizeof *out.pair),
+                          calloc(d->count, sizeof *out.label)};
+    uint32_t *order = calloc(d->count, sizeof *order);
+    philox_permutation(&stream, order, (uint32_t)d->count);
+    for (size_t i = 0; i < d->count; i++) {
+        size_t from = p->shuffle ? order[i] : i;
+        memcpy(out.pair[i], d->pair[from], sizeof *out.pair);
+        out.label[i] = d->label[from];
+    }
+    free(order);
+    return out;
 }
 
 static void check_run(const char *const settings[], size_t batch)
@@ -85,7 +104,9 @@ static void check_run(const char *const settings[], size_t batch)
     for (int epoch = 1; epoch <= 5; epoch++) {
         double right[4];
         struct row r = next_epoch(t);
-        twin_epoch(&w, trainer_task(t), batch, right);
+        struct dataset train = order_of(&p, &trainer_task(t)->train, epoch);
+        twin_epoch(&w, &train, &trainer_task(t)->test, batch, right);
+        free(train.pair), free(train.label);
         assert_int_equal(r.epoch, epoch);
         assert_int_equal(trainer_done(t), epoch);
         assert_true(r.value[METRIC_seconds] > 0);
@@ -101,6 +122,14 @@ void test_a_run_with_an_uneven_last_batch_follows_the_naive_network(void **state
     check_run((const char *const[]){"modulus=11", "hidden=20", "batch_size=16", "seed=1",
                                     "weight_decay=1e-3", NULL},
               16);
+}
+
+void test_a_shuffled_run_draws_a_new_order_every_epoch(void **state)
+{
+    (void)state;
+    check_run(
+        (const char *const[]){"modulus=11", "hidden=20", "batch_size=16", "shuffle=true", NULL},
+        16);
 }
 
 void test_a_batch_of_more_than_one_chunk_follows_the_naive_network(void **state)

@@ -53,7 +53,7 @@ struct vec {
     void (*transpose)(float *y, size_t ldy, const float *x, size_t ldx, size_t m, size_t n);
 
     /* y[s] = (w[row[s][0]] + w[row[s][1]]) + bias for s < count. y, w [.][ld], bias [n].
-     * 2*count*n additions.   Twin: naive_two_hot. */
+     * 2*count*n additions.   Twin: a double loop. */
     void (*gather)(float *y, size_t ldy, const float *w, size_t ldw, const float *bias,
                    const int32_t (*row)[2], size_t count, size_t n);
 
@@ -111,8 +111,16 @@ struct vec {
     X(gather)                                                                                      \
     X(sum_rows)                                                                                    \
     X(sum_columns)                                                                                 \
-    X(fill_rows) X(relu) X(relu_backward) X(softmax_xent) X(adam) X(dot) X(dot_weighted) X(exp)    \
-        X(log) X(measure_moments)
+    X(fill_rows)                                                                                   \
+    X(relu)                                                                                        \
+    X(relu_backward)                                                                               \
+    X(softmax_xent)                                                                                \
+    X(adam)                                                                                        \
+    X(dot)                                                                                         \
+    X(dot_weighted)                                                                                \
+    X(exp)                                                                                         \
+    X(log)                                                                                         \
+    X(measure_moments)
 
 /* The table in use, the best that the processor has. NULL before vec_open. */
 extern const struct vec *vec;

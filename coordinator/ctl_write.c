@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+/* ctl_write: the verbs that a coordinator carries out: one Command, one Answer, over the endpoint
+ * that only the owner of DIR can open.
+ *
+ * How long an answer may take is the coordinator's affair (a million points take a while), so the
+ * wait goes on while a coordinator holds DIR's lock, up to ten minutes.
+ */
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/keys.h"
+#include "common/sock.h"
+#include "coordinator/ctl.h"
+#include "proto/spec.h"
+#include "proto/wire.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ANSWER_MS (600 * 1000)
+#define LOOK_MS   250
+
+static int nobody(const struct ctl *c, struct err *e)
+{
+    return err_set(e, E_NET, "no coordinator runs on %s; start one: grokd-coord --dir %s", c->dir,
+                   c->dir);
+}
+
+static int wait_for_answer(struct ctl *c, struct sock *s, wire_envelope **answer, struct err *e)
+{
+    struct sock_message m;
+    int64_t end = clock_now_ms() + ANSWER_MS;
+    while (!sock_recv(s, &m)) {
+        struct pollfd p = {.fd = sock_fd(s), .events = POLLIN};
+        if (clock_now_ms() > end)
+            return err_set(e, E_NET, "the coordinator on %s did not answer within ten minutes",
+                           c->dir);
+        if (file_lock_holder(c->dir) == 0)
+            return err_set(
+                e, E_NET,
+                "the coordinator on %s ended before it answered; ask again (a sweep that "
+                "was submitted twice is one sweep)",
+                c->dir);
+        poll(&p, 1, LOOK_MS);
+    }
+    int rc = wire_unpack(answer, m.bytes, m.size, e);
+    if (rc < 0) return rc;
+    if ((*answer)->body_case == GROKD__ENVELOPE__BODY_ANSWER) return OK;
+    wire_free(answer);
+    return err_set(e, E_PROTO, "the coordinator on %s answered with something else", c->dir);
+}
+
+static int exchange(struct ctl *c, const wire_envelope *m, wire_envelope **answer, struct err *e)
+{
+    char endpoint[KEYS_PATH];
+    uint8_t *bytes = NULL;
+    size_t size;
+    struct sock *s = NULL;
+    int rc = keys_control_path(c->dir, endpoint, e);
+    if (rc == OK) rc = wire_pack(m, &bytes, &size, e);
+    if (rc < 0 || (rc = sock_start(e)) < 0) goto end;
+    rc =
+        sock_dealer(&s, &(struct sock_dealer_config){.endpoint = endpoint, .limit = WIRE_LIMIT}, e);
+    if (rc == OK && sock_send(s, 0, bytes, size) != SOCK_SENT)
+        rc = err_set(e, E_NET, "%s: the question cannot be sent", endpoint);
+    if (rc == OK) rc = wait_for_answer(c, s, answer, e);
+    sock_close(&s);
+    sock_finish();
+end:
+    free(bytes);
+    return rc;
+}
+
+/* What the coordinator said: to the reader if it went well, else as our own error. */
+static int say(struct ctl *c, const Grokd__Answer *a, struct err *e)
+{
+    c->exit_code = a->code;
+    if (c->output == CTL_JSON) {
+        fprintf(c->out, "{\"code\": %d, \"text\": ", a->code);
+        export_json_text(c->out, a->text);
+        fputs("}\n", c->out);
+    } else if (a->code)
+        err_set(e, E_RUN, "%s", a->text);
+    else if (c->output == CTL_HUMAN)
+        fprintf(c->out, "%s%s", a->text,
+                *a->text && a->text[strlen(a->text) - 1] == '\n' ? "" : "\n");
+    return OK;
+}
+
+static int ask(struct ctl *c, Grokd__Command *command, struct err *e)
+{
+    wire_envelope m = GROKD__ENVELOPE__INIT, *answer = NULL;
+    if (file_lock_holder(c->dir) == 0) return nobody(c, e);
+    m.major = WIRE_MAJOR;
+    m.body_case = GROKD__ENVELOPE__BODY_COMMAND;
+    m.command = command;
+    int rc = exchange(c, &m, &answer, e);
+    if (rc == OK) rc = say(c, answer->answer, e);
+    wire_free(&answer);
+    return rc;
+}
+
+/* Checked here first, so that a bad file is named by its own name. */
+int ctl_submit(struct ctl *c, const struct ctl_verb *v, struct err *e)
+{
+    Grokd__Command command = GROKD__COMMAND__INIT;
+    struct spec *spec = NULL;
+    char verb[32];
+    int rc = spec_read(&spec, c->arguments[0], e);
+    if (rc == OK) {
+        for (int i = 0; i < spec->warning_count && c->output == CTL_HUMAN; i++)
+            fprintf(c->out, "warning: %s\n", spec->warning[i]);
+        snprintf(verb, sizeof verb, "%s", v->name);
+        command.verb = verb;
+        command.arguments = c->arguments;
+        command.n_arguments = 1;
+        command.text = spec->text;
+        rc = ask(c, &command, e);
+    }
+    spec_free(&spec);
+    return rc;
+}
+
+int ctl_command(struct ctl *c, const struct ctl_verb *v, struct err *e)
+{
+    Grokd__Command command = GROKD__COMMAND__INIT;
+    char verb[32], failed[] = "--failed", runs[] = "--runs";
+    char *arguments[CTL_ARGUMENTS + 2];
+    if (!strcmp(v->name, "retry") && !c->failed)
+        return err_set(e, E_USAGE, "usage: grokctl %s %s", v->name, v->usage);
+    snprintf(verb, sizeof verb, "%s", v->name);
+    command.verb = verb;
+    command.arguments = arguments;
+    if (c->runs) arguments[command.n_arguments++] = runs;
+    if (c->failed) arguments[command.n_arguments++] = failed;
+    for (int i = 0; i < c->argument_count; i++) arguments[command.n_arguments++] = c->arguments[i];
+    return ask(c, &command, e);
+}

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: MIT
+/* A slot with the real grokd-train, which stands beside the tests' folder. */
+#include "tests/test.h"
+
+#include "worker/session.h"
+#include "worker/slot.h"
+#include "worker/worker_blas.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 60000
+
+/* What a slot is told to do when something happens, and what it said. */
+struct scene {
+    struct loop *loop;
+    struct slot *slot;
+    struct timer patience;
+    struct session_blas blas;
+    int64_t run;  /* that it is on; 0: none yet */
+    int64_t runs; /* how many to give it, one after the other */
+    char arguments[8][64];
+    size_t argument_count;
+    void (*on_epochs)(struct scene *t); /* at the first Epochs of each run */
+    int64_t last;                       /* epoch reported; -1: none */
+    int ended;                          /* runs that ended */
+    Grokd__Outcome outcome;
+    bool final;
+    char reason[WIRE_NAME];
+    bool died;
+    int status, signal;
+};
+
+static struct err e;
+
+static const char *program(void)
+{
+    static char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 32);
+    assert_true(n > 0);
+    path[n] = '\0';
+    for (int up = 0; up < 3; up++) *strrchr(path, '/') = '\0';
+    strcat(path, "/grokd-train");
+    if (access(path, X_OK) < 0) fail_msg("%s is needed: make all", path);
+    return path;
+}
+
+static void tell(struct scene *t, wire_envelope *m)
+{
+    uint8_t *bytes;
+    size_t size;
+    m->major = WIRE_MAJOR;
+    assert_int_equal(wire_pack(m, &bytes, &size, &e), OK);
+    assert_int_equal(slot_tell(t->slot, bytes, size, &e), OK);
+    free(bytes);
+}
+
+static void tell_work(struct scene *t)
+{
+    wire_envelope m = GROKD__ENVELOPE__INIT;
+    Grokd__Work work = GROKD__WORK__INIT;
+    Grokd__Blas blas = GROKD__BLAS__INIT;
+    char *arguments[8];
+    for (size_t i = 0; i < t->argument_count; i++) arguments[i] = t->arguments[i];
+    blas.family = t->blas.family;
+    blas.fingerprint = t->blas.fingerprint;
+    work.run = ++t->run;
+    work.attempt = 1;
+    work.blas = &blas;
+    work.arguments = arguments;
+    work.n_arguments = t->argument_count;
+    m.body_case = GROKD__ENVELOPE__BODY_WORK;
+    m.work = &work;
+    t->last = -1;
+    tell(t, &m);
+}
+
+static void tell_stop(struct scene *t)
+{
+    wire_envelope m = GROKD__ENVELOPE__INIT;
+    Grokd__Stop stop = GROKD__STOP__INIT;
+    stop.run = t->run;
+    stop.attempt = 1;
+    m.body_case = GROKD__ENVELOPE__BODY_STOP;
+    m.stop = &stop;
+    tell(t, &m);
+}
+
+static void kill_it(struct scene *t)
+{
+    assert_int_equal(kill(slot_pid(t->slot), SIGKILL), 0);
+}
+
+/* ---- what the slot reports ---- */
+
+static void on_epochs(struct scene *t, const Grokd__Epochs *m)
+{
+    bool first = t->last < 0;
+    assert_int_equal(m->run, t->run);
+    assert_int_equal(m->attempt, 1);
+    for (size_t i = 0; i < m->n_epochs; i++) {
+        assert_int_equal(m->epochs[i]->epoch, t->last + 1);
+        assert_true(m->epochs[i]->n_ids > 0);
+        t->last++;
+    }
+    if (first && t->on_epochs) t->on_epochs(t);
+}
+
+static void on_ended(struct scene *t, const Grokd__Ended *m)
+{
+    assert_int_equal(m->run, t->run);
+    assert_int_equal(m->epoch, t->last);
+    t->outcome = m->outcome;
+    t->final = m->has_final && m->final;
+    snprintf(t->reason, sizeof t->reason, "%s", m->reason ? m->reason : "");
+    t->ended++;
+    if (t->ended < t->runs)
+        tell_work(t);
+    else
+        loop_stop(t->loop);
+}
+
+static void on_message(void *ctx, uint32_t index, const wire_envelope *m, const char *log)
+{
+    struct scene *t = ctx;
+    assert_int_equal(index, 5);
+    assert_non_null(log);
+    switch (m->body_case) {
+    case GROKD__ENVELOPE__BODY_READY:
+        assert_string_equal(m->ready->blas->family, t->blas.family);
+        tell_work(t);
+        break;
+    case GROKD__ENVELOPE__BODY_EPOCHS: on_epochs(t, m->epochs); break;
+    case GROKD__ENVELOPE__BODY_ENDED: on_ended(t, m->ended); break;
+    default: fail_msg("a slot said body %d", (int)m->body_case);
+    }
+}
+
+static void on_died(void *ctx, uint32_t index, int status, int signal, const char *log)
+{
+    struct scene *t = ctx;
+    assert_int_equal(index, 5);
+    assert_non_null(log);
+    assert_int_equal(slot_pid(t->slot), 0);
+    t->died = true;
+    t->status = status;
+    t->signal = signal;
+    if (log[0]) print_message("log of the slot: %s\n", log);
+    loop_stop(t->loop);
+}
+
+static void on_patience(void *ctx)
+{
+    (void)ctx;
+    fail_msg("nothing more was heard of the slot");
+}
+
+/* ---- a scene ---- */
+
+static void begin(struct scene *t, const char *const *arguments)
+{
+    size_t count;
+    memset(t, 0, sizeof *t);
+    t->runs = 1;
+    t->last = -1;
+    for (; arguments[t->argument_count]; t->argument_count++)
+        snprintf(t->arguments[t->argument_count], sizeof t->arguments[0], "%s",
+                 arguments[t->argument_count]);
+    assert_int_equal(worker_blas_offers(program(), &t->blas, 1, &count, &e), OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(loop_open(&t->loop, &e), OK);
+    struct slot_config c = {.loop = t->loop,
+                            .program = program(),
+                            .index = 5,
+                            .cpu = -1,
+                            .on_message = on_message,
+                            .on_died = on_died,
+                            .ctx = t};
+    assert_int_equal(slot_open(&t->slot, &c, &e), OK);
+    assert_int_equal(slot_start(t->slot, t->blas.family, &e), OK);
+    assert_int_equal(slot_start(t->slot, t->blas.family, &e), E_STATE);
+    timer_start(&t->patience, t->loop, PATIENCE_MS, 0, on_patience, t);
+}
+
+static void end(struct scene *t)
+{
+    timer_stop(&t->patience);
+    slot_close(&t->slot);
+    loop_close(&t->loop);
+}
+
+static const char *const tiny[] = {"modulus=5", "hidden=8", "epochs=3", NULL};
+static const char *const endless[] = {"modulus=5", "hidden=8", "epochs=1000000", NULL};
+
+void test_one_process_trains_one_run_after_another(void **state)
+{
+    (void)state;
+    struct scene t;
+    begin(&t, tiny);
+    t.runs = 3;
+    pid_t pid = slot_pid(t.slot);
+    loop_run(t.loop);
+    assert_int_equal(t.ended, 3);
+    assert_int_equal(t.outcome, GROKD__OUTCOME__FINISHED);
+    assert_int_equal(t.last, 3);
+    assert_int_equal(slot_pid(t.slot), pid);
+    end(&t);
+}
+
+void test_a_run_that_is_stopped_is_returned_and_the_slot_serves_on(void **state)
+{
+    (void)state;
+    struct scene t;
+    begin(&t, endless);
+    t.runs = 2;
+    t.on_epochs = tell_stop;
+    loop_run(t.loop);
+    assert_int_equal(t.ended, 2);
+    assert_int_equal(t.outcome, GROKD__OUTCOME__RETURNED);
+    assert_in_range(t.last, 0, 999999);
+    end(&t);
+}
+
+void test_a_slot_killed_in_the_middle_is_reported_and_can_start_again(void **state)
+{
+    (void)state;
+    struct scene t;
+    begin(&t, endless);
+    t.on_epochs = kill_it;
+    loop_run(t.loop);
+    assert_true(t.died);
+    assert_int_equal(t.signal, SIGKILL);
+    assert_int_equal(t.ended, 0);
+    t.on_epochs = tell_stop;
+    assert_int_equal(slot_start(t.slot, t.blas.family, &e), OK);
+    loop_run(t.loop);
+    assert_int_equal(t.ended, 1);
+    end(&t);
+}
+
+void test_a_paused_slot_that_is_killed_is_reported_too(void **state)
+{
+    (void)state;
+    struct scene t;
+    begin(&t, tiny);
+    slot_pause(t.slot);
+    slot_kill(t.slot);
+    loop_run(t.loop);
+    assert_true(t.died);
+    assert_int_equal(t.signal, SIGKILL);
+    slot_pause(t.slot); /* fine without a process */
+    slot_resume(t.slot);
+    slot_kill(t.slot);
+    assert_int_equal(slot_tell(t.slot, (const uint8_t *)"x", 1, &e), E_IO);
+    end(&t);
+}
+
+void test_bad_settings_fail_the_run_for_good(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"modulus=5", "hidden=none", NULL};
+    struct scene t;
+    begin(&t, bad);
+    loop_run(t.loop);
+    assert_int_equal(t.ended, 1);
+    assert_int_equal(t.outcome, GROKD__OUTCOME__FAILED);
+    assert_true(t.final);
+    assert_non_null(strstr(t.reason, "hidden"));
+    end(&t);
+}
+
+void test_kernels_with_another_fingerprint_lose_the_run(void **state)
+{
+    (void)state;
+    struct scene t;
+    begin(&t, tiny);
+    t.blas.fingerprint[0] = t.blas.fingerprint[0] == '0' ? '1' : '0';
+    loop_run(t.loop);
+    assert_int_equal(t.ended, 1);
+    assert_int_equal(t.outcome, GROKD__OUTCOME__LOST);
+    assert_int_equal(t.last, -1);
+    end(&t);
+}
+
+void test_a_program_that_is_not_there_cannot_be_started(void **state)
+{
+    (void)state;
+    struct loop *loop;
+    struct slot *slot;
+    assert_int_equal(loop_open(&loop, &e), OK);
+    struct slot_config c = {.loop = loop, .program = "/nonexistent/grokd-train", .cpu = -1};
+    assert_int_equal(slot_open(&slot, &c, &e), OK);
+    assert_true(slot_start(slot, "Haswell", &e) < 0);
+    assert_non_null(strstr(e.text, "/nonexistent/grokd-train"));
+    assert_int_equal(slot_pid(slot), 0);
+    slot_close(&slot);
+    loop_close(&loop);
+}
+
+/* The daemon of the last test: trains until it is killed, having told its slot's number. */
+static int told_fd;
+
+static void tell_number(struct scene *t)
+{
+    pid_t pid = slot_pid(t->slot);
+    assert_int_equal(write(told_fd, &pid, sizeof pid), sizeof pid);
+}
+
+static void be_a_daemon(int fd)
+{
+    struct scene t;
+    begin(&t, endless);
+    told_fd = fd;
+    t.on_epochs = tell_number;
+    loop_run(t.loop);
+}
+
+void test_a_slot_ends_with_its_daemon(void **state)
+{
+    (void)state;
+    int ends[2];
+    pid_t slot;
+    assert_int_equal(pipe(ends), 0);
+    pid_t daemon = fork();
+    if (daemon == 0) {
+        be_a_daemon(ends[1]);
+        _exit(1);
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &slot, sizeof slot), sizeof slot);
+    int handle = (int)syscall(SYS_pidfd_open, slot, 0);
+    assert_true(handle >= 0);
+    struct pollfd ended = {.fd = handle, .events = POLLIN};
+    assert_int_equal(poll(&ended, 1, 0), 0); /* it trains */
+    assert_int_equal(kill(daemon, SIGKILL), 0);
+    assert_int_equal(waitpid(daemon, NULL, 0), daemon);
+    assert_int_equal(poll(&ended, 1, PATIENCE_MS), 1);
+    close(handle);
+    close(ends[0]);
+}

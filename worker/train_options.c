@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+/* train_options: the command line of grokd-train, and the arguments of a piece of work. */
+#include "worker/train_options.h"
+
+#include "proto/grid.h"
+#include "proto/number.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { OPT_RUN = 256, OPT_OUT, OPT_INIT, OPT_DATA, OPT_PIPE, OPT_BLAS, OPT_HELP, OPT_VERSION };
+
+static const struct option long_options[] = {
+    {"run", required_argument, NULL, OPT_RUN},
+    {"out", required_argument, NULL, OPT_OUT},
+    {"init", required_argument, NULL, OPT_INIT},
+    {"data", required_argument, NULL, OPT_DATA},
+    {"pipe", required_argument, NULL, OPT_PIPE},
+    {"blas", no_argument, NULL, OPT_BLAS},
+    {"help", no_argument, NULL, OPT_HELP},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+/* What the options say before the points are known. */
+struct command {
+    const char *sweep;
+    int64_t run;
+};
+
+static int assign(struct params *p, struct settings *s, const char *argument, struct err *e)
+{
+    char name[128];
+    size_t n = strcspn(argument, "=");
+    if (!argument[n] || n >= sizeof name)
+        return err_set(e, E_USAGE, "%.100s: expected name=value", argument);
+    snprintf(name, sizeof name, "%.*s", (int)n, argument);
+    const char *value = argument + n + 1;
+    if (!strncmp(name, "grokd.", 6)) return settings_assign(s, name + 6, value, e);
+    int index = param_find(name);
+    if (index >= 0) return param_assign(p, index, value, e);
+    const char *near = param_nearest(name);
+    if (near)
+        return err_set(e, E_USAGE, "unknown parameter \"%.60s\"; did you mean %s?", name, near);
+    return err_set(e, E_USAGE, "unknown parameter \"%.60s\"; grokd-train --help lists them", name);
+}
+
+static int assign_all(struct params *p, struct settings *s, size_t count, char *const *arguments,
+                      struct err *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        int rc = assign(p, s, arguments[i], e);
+        if (rc < 0) return rc;
+    }
+    int rc = settings_check(s, e);
+    return rc < 0 ? rc : params_resolve(p, e);
+}
+
+int train_arguments(struct params *p, struct settings *s, size_t count, char *const *arguments,
+                    struct err *e)
+{
+    params_default(p);
+    settings_default(s);
+    return assign_all(p, s, count, arguments, e);
+}
+
+static int read_sweep(struct train_options *o, const struct command *c, struct err *e)
+{
+    struct spec *spec;
+    int rc = spec_read(&spec, c->sweep, e);
+    if (rc < 0) return rc;
+    for (int i = 0; i < spec->warning_count; i++)
+        fprintf(stderr, "grokd-train: %s\n", spec->warning[i]);
+    o->settings = spec->settings;
+    rc = grid_values(spec, c->run < 0 ? 0 : c->run, &o->params, e);
+    spec_free(&spec);
+    return rc;
+}
+
+/* FILE or FILE:PREFIX. A file whose own name has a colon is taken whole when it is there. */
+static int read_init(struct train_options *o, const char *text, struct err *e)
+{
+    const char *colon = access(text, F_OK) == 0 ? NULL : strrchr(text, ':');
+    size_t n = colon ? (size_t)(colon - text) : strlen(text);
+    if (n == 0 || n >= sizeof o->init_path || (colon && strlen(colon + 1) >= sizeof o->init_prefix))
+        return err_set(e, E_USAGE, "--init %.100s: expected FILE or FILE:PREFIX", text);
+    memcpy(o->init_path, text, n);
+    o->init_path[n] = '\0';
+    strcpy(o->init_prefix, colon ? colon + 1 : "");
+    return OK;
+}
+
+static int read_number(const char *name, const char *text, int64_t most, int64_t *out,
+                       struct err *e)
+{
+    struct number n;
+    if (!number_read(text, &n) || !n.integral || n.integer < 0 || n.integer > most)
+        return err_set(e, E_USAGE, "--%s %.60s: expected a whole number from 0", name, text);
+    *out = n.integer;
+    return OK;
+}
+
+static int read_option(struct train_options *o, struct command *c, int option, struct err *e)
+{
+    int64_t fd = 0;
+    int rc = OK;
+    switch (option) {
+    case OPT_RUN: return read_number("run", optarg, SPEC_POINTS, &c->run, e);
+    case OPT_OUT: o->out = optarg; break;
+    case OPT_INIT: return read_init(o, optarg, e);
+    case OPT_DATA: o->data_path = optarg; break;
+    case OPT_PIPE:
+        rc = read_number("pipe", optarg, 1 << 20, &fd, e);
+        o->pipe_fd = (int)fd;
+        o->mode = TRAIN_PIPE;
+        break;
+    case OPT_BLAS: o->mode = TRAIN_BLAS; break;
+    case OPT_HELP: o->mode = TRAIN_HELP; break;
+    case OPT_VERSION: o->mode = TRAIN_VERSION; break;
+    }
+    return rc;
+}
+
+static int read_options(struct train_options *o, struct command *c, int argc, char **argv,
+                        struct err *e)
+{
+    opterr = 0;
+    for (;;) {
+        int option = getopt_long(argc, argv, ":", long_options, NULL);
+        if (option == -1) return OK;
+        if (option == '?' && optopt)
+            return err_set(e, E_USAGE, "unknown option -%c; see grokd-train --help", optopt);
+        if (option == '?')
+            return err_set(e, E_USAGE, "unknown option %.60s; see grokd-train --help",
+                           argv[optind - 1]);
+        if (option == ':')
+            return err_set(e, E_USAGE, "%.60s needs a value; see grokd-train --help",
+                           argv[optind - 1]);
+        int rc = read_option(o, c, option, e);
+        if (rc < 0) return rc;
+    }
+}
+
+int train_options_read(struct train_options *o, int argc, char **argv, struct err *e)
+{
+    struct command c = {.run = -1};
+    memset(o, 0, sizeof *o);
+    params_default(&o->params);
+    settings_default(&o->settings);
+    int rc = read_options(o, &c, argc, argv, e);
+    if (rc < 0) return rc;
+    char *const *rest = argv + optind;
+    size_t count = (size_t)(argc - optind);
+    if (count && !strchr(rest[0], '=')) {
+        c.sweep = *rest++;
+        count--;
+    }
+    if (c.run >= 0 && !c.sweep)
+        return err_set(e, E_USAGE, "--run %" PRId64 " without a sweep file", c.run);
+    if (c.sweep && (rc = read_sweep(o, &c, e)) < 0) return rc;
+    return assign_all(&o->params, &o->settings, count, rest, e);
+}
+
+static const char usage[] =
+    "Usage: grokd-train [SWEEP.yaml] [name=value]... [OPTION]...\n"
+    "Trains one run here and now: one JSON object for each epoch on standard output.\n"
+    "\n"
+    "  --run I              point I of the sweep file, from 0 (the default)\n"
+    "  --out DIR            also write run.json, epochs.jsonl, data.safetensors and the\n"
+    "                       weights of the epochs of grokd.save_model\n"
+    "  --init FILE[:PREFIX] initial weights from a safetensors file, PREFIX before each name\n"
+    "  --data FILE          training and test pairs from a safetensors file\n"
+    "  --blas               print the family of matrix kernels and its fingerprint\n"
+    "  --pipe FD            serve a worker over a connected socket\n"
+    "  --help, --version\n"
+    "\n"
+    "Exit codes: 0 done, 1 the run failed, 2 bad usage or bad file, 4 no memory or no room.\n";
+
+void train_help(FILE *to)
+{
+    fputs(usage, to);
+    fputs("\nParameters (default): meaning\n", to);
+    for (int i = 0; i < PARAM_COUNT; i++) {
+        const struct param_info *p = &param_list[i];
+        fprintf(to, "  %s (%s): %s\n", p->name, p->fallback, p->meaning);
+    }
+    fputs("\nSettings: meaning\n", to);
+#define SETTING(name, kind, field, least, most, who, meaning)                                      \
+    fprintf(to, "  grokd.%s: %s\n", name, meaning);
+#include "proto/settings.def"
+#undef SETTING
+}

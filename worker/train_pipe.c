@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+/* train_pipe: serves a worker over a connected stream socket. */
+#include "worker/train_pipe.h"
+
+#include "common/blocks.h"
+#include "common/clock.h"
+#include "proto/wire.h"
+#include "worker/train_options.h"
+#include "worker/train_run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A listener's answers beyond TRAIN_ON and TRAIN_STOP. */
+enum { PIPE_CLOSED = 2 };
+
+struct pipe {
+    int fd;
+    const char *family, *fingerprint;
+    struct blocks in;
+    int64_t run, attempt; /* under way */
+    int64_t epoch;        /* last one said; -1: none */
+    int64_t start_ms, flushed_ms;
+    size_t waiting;
+    Grokd__Epoch *epochs[PIPE_EPOCHS];
+};
+
+/* ---- saying -------------------------------------------------------------------------------- */
+
+static int say(struct pipe *p, wire_envelope *m, Grokd__Envelope__BodyCase body, struct err *e)
+{
+    uint8_t *bytes;
+    size_t size;
+    m->major = WIRE_MAJOR;
+    m->body_case = body;
+    int rc = wire_pack(m, &bytes, &size, e);
+    if (rc == OK) rc = blocks_write(p->fd, bytes, size, e);
+    free(bytes);
+    return rc;
+}
+
+static int say_ready(struct pipe *p, struct err *e)
+{
+    wire_envelope m = GROKD__ENVELOPE__INIT;
+    Grokd__Ready ready = GROKD__READY__INIT;
+    Grokd__Blas blas = GROKD__BLAS__INIT;
+    blas.family = (char *)(uintptr_t)p->family;
+    blas.fingerprint = (char *)(uintptr_t)p->fingerprint;
+    ready.blas = &blas;
+    m.ready = &ready;
+    return say(p, &m, GROKD__ENVELOPE__BODY_READY, e);
+}
+
+static void drop_epochs(struct pipe *p)
+{
+    for (size_t i = 0; i < p->waiting; i++) grokd__epoch__free_unpacked(p->epochs[i], NULL);
+    p->waiting = 0;
+}
+
+static int flush(struct pipe *p, struct err *e)
+{
+    wire_envelope m = GROKD__ENVELOPE__INIT;
+    Grokd__Epochs epochs = GROKD__EPOCHS__INIT;
+    if (p->waiting == 0) return OK;
+    epochs.run = p->run;
+    epochs.attempt = p->attempt;
+    epochs.n_epochs = p->waiting;
+    epochs.epochs = p->epochs;
+    m.epochs = &epochs;
+    int rc = say(p, &m, GROKD__ENVELOPE__BODY_EPOCHS, e);
+    if (rc == OK) p->epoch = p->epochs[p->waiting - 1]->epoch;
+    drop_epochs(p);
+    p->flushed_ms = clock_now_ms();
+    return rc;
+}
+
+static int say_ended(struct pipe *p, Grokd__Outcome outcome, const char *reason, bool final,
+                     struct err *e)
+{
+    wire_envelope m = GROKD__ENVELOPE__INIT;
+    Grokd__Ended ended = GROKD__ENDED__INIT;
+    char text[sizeof e->text];
+    int rc = flush(p, e);
+    if (rc < 0) return rc;
+    snprintf(text, sizeof text, "%s", reason);
+    wire_clean(text, WIRE_NAME - 1, false);
+    ended.run = p->run;
+    ended.attempt = p->attempt;
+    ended.outcome = outcome;
+    ended.reason = text[0] ? text : NULL;
+    ended.epoch = p->epoch;
+    ended.has_seconds = 1;
+    ended.seconds = (double)(clock_now_ms() - p->start_ms) / 1000;
+    ended.has_final = final;
+    ended.final = final;
+    m.ended = &ended;
+    return say(p, &m, GROKD__ENVELOPE__BODY_ENDED, e);
+}
+
+/* ---- hearing ------------------------------------------------------------------------------- */
+
+/* The next message: 1 and the message (gives), 0 when there is none now (only without `wait`),
+ * PIPE_CLOSED at the end of the stream. */
+static int hear(struct pipe *p, bool wait, wire_envelope **m, struct err *e)
+{
+    uint8_t bytes[4096];
+    const uint8_t *payload;
+    size_t size;
+    for (;;) {
+        int rc = blocks_next(&p->in, &payload, &size, e);
+        if (rc < 0) return rc;
+        if (rc == 1) return (rc = wire_unpack(m, payload, size, e)) < 0 ? rc : 1;
+        ssize_t n = recv(p->fd, bytes, sizeof bytes, wait ? 0 : MSG_DONTWAIT);
+        if (n == 0) return PIPE_CLOSED;
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return 0;
+        if (n < 0 && errno == ECONNRESET) return PIPE_CLOSED;
+        if (n < 0) return err_errno(e, E_IO, "pipe to the worker");
+        if ((rc = blocks_feed(&p->in, bytes, (size_t)n, e)) < 0) return rc;
+    }
+}
+
+/* Whether the worker wants this run to end: TRAIN_ON, TRAIN_STOP or PIPE_CLOSED. */
+static int look_for_stop(struct pipe *p, struct err *e)
+{
+    for (;;) {
+        wire_envelope *m;
+        int rc = hear(p, false, &m, e);
+        if (rc != 1) return rc;
+        bool stop = m->body_case == GROKD__ENVELOPE__BODY_STOP && m->stop->run == p->run &&
+                    m->stop->attempt == p->attempt;
+        bool work = m->body_case == GROKD__ENVELOPE__BODY_WORK;
+        wire_free(&m);
+        if (work)
+            return err_set(e, E_PROTO, "work arrived while run %" PRId64 " was under way", p->run);
+        if (stop) return TRAIN_STOP;
+    }
+}
+
+static int on_epoch(void *ctx, const struct train_epoch *now, struct err *e)
+{
+    struct pipe *p = ctx;
+    Grokd__Epoch *epoch = wire_epoch(now->row);
+    int rc = OK;
+    if (!epoch) return err_set(e, E_NOMEM, "epoch %" PRId64 ": no memory", now->row->epoch);
+    p->epochs[p->waiting++] = epoch;
+    if (p->waiting == PIPE_EPOCHS || clock_now_ms() - p->flushed_ms >= PIPE_FLUSH_MS)
+        rc = flush(p, e);
+    if (rc == OK) rc = look_for_stop(p, e);
+    return rc;
+}
+
+/* ---- working ------------------------------------------------------------------------------- */
+
+/* A run that failed by itself would fail again; what this machine lacks, another may have. */
+static int say_result(struct pipe *p, int rc, const struct err *why, struct err *e)
+{
+    switch (rc) {
+    case OK: return say_ended(p, GROKD__OUTCOME__FINISHED, "", false, e);
+    case TRAIN_STOP: return say_ended(p, GROKD__OUTCOME__RETURNED, "", false, e);
+    case E_NOMEM: return say_ended(p, GROKD__OUTCOME__LOST, why->text, false, e);
+    default: return say_ended(p, GROKD__OUTCOME__FAILED, why->text, true, e);
+    }
+}
+
+static bool kernels_differ(const struct pipe *p, const Grokd__Blas *wanted, struct err *why)
+{
+    if (!strcmp(wanted->family, p->family) && !strcmp(wanted->fingerprint, p->fingerprint))
+        return false;
+    err_set(why, E_STATE, "kernels %.32s %.16s are wanted, %.32s %.16s are here", wanted->family,
+            wanted->fingerprint, p->family, p->fingerprint);
+    return true;
+}
+
+/* Trains one Work. PIPE_CLOSED when the worker went away meanwhile. */
+static int work(struct pipe *p, const Grokd__Work *w, struct err *e)
+{
+    const struct train_listener listener = {on_epoch, p};
+    struct params params;
+    struct settings settings;
+    struct err why = {0};
+    p->run = w->run;
+    p->attempt = w->attempt;
+    p->epoch = -1;
+    p->start_ms = p->flushed_ms = clock_now_ms();
+    if (kernels_differ(p, w->blas, &why))
+        return say_ended(p, GROKD__OUTCOME__LOST, why.text, false, e);
+    int rc = train_arguments(&params, &settings, w->n_arguments, w->arguments, &why);
+    if (rc == OK) rc = train_run(&params, &settings, NULL, &listener, &why);
+    if (rc == PIPE_CLOSED) return rc;
+    if (rc == E_IO || rc == E_PROTO) { /* of this pipe: there is nobody to tell */
+        *e = why;
+        return rc;
+    }
+    return say_result(p, rc, &why, e);
+}
+
+int train_pipe_serve(int fd, const char *family, const char *fingerprint, struct err *e)
+{
+    struct pipe p = {
+        .fd = fd, .family = family, .fingerprint = fingerprint, .in = {.limit = WIRE_LIMIT}};
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
+        return err_errno(e, E_USAGE, "--pipe %d", fd);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    int rc = say_ready(&p, e);
+    while (rc == OK) {
+        wire_envelope *m;
+        rc = hear(&p, true, &m, e);
+        if (rc != 1) break;
+        rc = m->body_case == GROKD__ENVELOPE__BODY_WORK ? work(&p, m->work, e) : OK;
+        wire_free(&m);
+    }
+    drop_epochs(&p);
+    blocks_free(&p.in);
+    return rc == PIPE_CLOSED ? OK : rc;
+}
+
+int train_pipe_bind_to_parent(struct err *e)
+{
+    pid_t parent = getppid();
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return err_errno(e, E_IO, "prctl PDEATHSIG");
+    if (getppid() != parent) return err_set(e, E_IO, "the worker has gone");
+    return OK;
+}

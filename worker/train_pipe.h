@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+/* train_pipe: serves a worker over a connected stream socket: says Ready, then trains each Work it
+ * is given and answers with Epochs and Ended, one run after another.
+ *
+ * Epochs travel in groups: what there is goes out when PIPE_FLUSH_MS have passed since the last
+ * time or PIPE_EPOCHS wait, and before Ended. A worker that stops reading stops the training.
+ * Between epochs it looks for Stop, which ends the run as RETURNED. When the worker closes its end
+ * or dies, this ends at once. Signals that stop a whole group or service are left to the worker,
+ * who says Stop.
+ */
+#ifndef GROKD_WORKER_TRAIN_PIPE_H
+#define GROKD_WORKER_TRAIN_PIPE_H
+
+#include "common/err.h"
+
+#define PIPE_FLUSH_MS 50
+#define PIPE_EPOCHS   64
+
+/* Returns OK when the worker closed its end; E_IO, E_PROTO when the talk broke. family and
+ * fingerprint are this process's kernels. */
+int train_pipe_serve(int fd, const char *family, const char *fingerprint, struct err *e);
+
+/* Lets the kernel end this process when its parent dies; E_IO when that has happened already. */
+int train_pipe_bind_to_parent(struct err *e);
+
+#endif
