@@ -130,7 +130,7 @@ static void measure(struct coord_daemon *d, struct progress *p)
     *p = (struct progress){
         .runs = t.waiting + t.running + t.finished + t.failed + t.cancelled,
         .over = t.finished + t.failed + t.cancelled,
-        .running = t.running,
+        .running = t.running < (int64_t)t.slots ? t.running : (int64_t)t.slots, /* no prefetched */
         .failed = t.failed,
         .epochs_left = sched_epochs_left(&d->hub.sched),
         .epochs_per_s = progress_speed(&d->speed, d->hub.epochs, loop_now_ms(d->loop)),
@@ -151,7 +151,7 @@ static void on_draw(void *ctx)
         fflush(stderr);
     } else if (progress_milestone(&d->told, &p)) {
         d->told = p;
-        log_info("progress", "text=%s", progress_text(&p, 0 + (int)sizeof text / 4, text));
+        log_info("progress", "text=%s", progress_text(&p, 100, text));
     }
 }
 

@@ -88,7 +88,7 @@ static int why_waiting(struct query *q, const struct subject *s, char why[WHY], 
     if (slots == 0)
         snprintf(why, WHY, "no worker is connected");
     else
-        snprintf(why, WHY, "%" PRId64 " runs come before it, for %" PRId64 " slots", ahead, slots);
+        snprintf(why, WHY, "%" PRId64 " before it in line for %" PRId64 " slots", ahead, slots);
     if (*s->reason) {
         size_t n = strlen(why);
         snprintf(why + n, WHY - n, "; before: %.250s", s->reason);
@@ -140,7 +140,10 @@ static void say_subject(struct ctl *c, const struct subject *s, const char *why)
     if (c->output == CTL_HUMAN) {
         fprintf(c->out, "run %" PRId64 " of sweep %" PRId64 " (%s) is %s%s%s\n", s->run, s->sweep,
                 s->name, s->state, *why ? ": " : "", why);
-        fprintf(c->out, "epoch %" PRId64 " of %" PRId64 " is stored\n", s->epoch, s->epochs);
+        if (s->epoch < 0)
+            fprintf(c->out, "none of its %" PRId64 " epochs is stored\n", s->epochs);
+        else
+            fprintf(c->out, "epoch %" PRId64 " of %" PRId64 " is stored\n", s->epoch, s->epochs);
         return;
     }
     fprintf(c->out, "{\"run_id\": %" PRId64 ", \"sweep_id\": %" PRId64 ", \"state\": ", s->run,

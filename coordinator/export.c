@@ -162,7 +162,8 @@ static int table_rows(struct query *q, FILE *out, int64_t *rows, struct err *e)
         if (++*rows % AHEAD == 0) table_flush(&t, out);
     }
     if (rc == E_NOMEM) err_set(e, E_NOMEM, "no memory for a table");
-    table_flush(&t, out);
+    if (*rows) table_flush(&t, out); /* no rows, no header */
+    for (size_t i = 0; i < t.count; i++) free(t.cells[i]);
     free(t.cells);
     free(t.width);
     return rc;

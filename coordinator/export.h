@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 enum export_format {
-    EXPORT_TABLE, /* aligned columns under their names */
+    EXPORT_TABLE, /* aligned columns under their names; nothing without rows */
     EXPORT_FIRST, /* the first column alone, a line each */
     EXPORT_CSV, /* quoted as in RFC 4180, a header; lines end with LF; NULL is empty, an empty text
                    "" */

@@ -176,9 +176,8 @@ CREATE VIEW seed_mean AS
   -- x (mean over the seeds that have it) and x_error (standard error of that mean; NULL below two).
   SELECT
     r.sweep_id, r.setting, e.epoch,
-    count(*) AS seeds, -- that have this epoch
     --@ hyperparameters but seeds of r
     --@ means of e
-    r.sweep_id AS sweep
+    count(*) AS seeds -- that have this epoch
   FROM runs AS r JOIN epochs AS e USING (run_id)
   GROUP BY r.sweep_id, r.setting, e.epoch;

@@ -105,7 +105,9 @@ int save_apply(struct db *d, const struct save *s, struct save_answer *a, bool *
     case SAVE_WORKER_GONE: *answered = false; return worker_gone(d, s, e);
     case SAVE_ASSIGN: *answered = false; return assign(d, s, e);
     case SAVE_CANCEL: return cancel(d, s, a, e);
-    case SAVE_EVENT: *answered = false; return save_event(d, s, s->blas.family, s->text, e);
+    case SAVE_EVENT:
+        *answered = false;
+        return save_event(d, s, s->blas.family, s->text ? s->text : "", e);
     }
     return err_set(e, E_STORE, "save of unknown kind %d", (int)s->kind);
 }

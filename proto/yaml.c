@@ -62,6 +62,7 @@ static int fill_scalar(struct builder *b, const struct fy_event *event, struct y
     node->quoted = style != FYSS_PLAIN && style != FYSS_ANY;
     if (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED)
         node->column--; /* the mark stands behind the quote */
+    if (style != FYSS_DOUBLE_QUOTED) size = strnlen(text ? text : "", size); /* see below */
     node->text = malloc(size + 1);
     if (!node->text) return no_memory(b);
     memcpy(node->text, text ? text : "", size);
@@ -241,17 +242,30 @@ static int open_parser(struct builder *b, const char *text, size_t size)
     return OK;
 }
 
+/* libfyaml 0.7 reads memory that nobody wrote when a text ends within an empty block scalar, and no
+ * line end follows: so one always does. It then takes such a scalar for one zero byte: only escapes
+ * in double quotes can really make one. */
+static char *copy_with_line_end(const char *text, size_t size)
+{
+    char *copy = malloc(size + 2);
+    if (!copy) return NULL;
+    memcpy(copy, text, size);
+    strcpy(copy + size, size && text[size - 1] == '\n' ? "" : "\n");
+    return copy;
+}
+
 int yaml_parse(struct yaml **out, const char *text, size_t size, const char *file, struct err *e)
 {
     struct builder b = {.file = file, .e = e};
     *out = NULL;
-    if (size == 0) return wrong(&b, 1, 1, "nothing in it; expected a map");
-    int rc = check_text(&b, text, size);
-    if (rc == OK) rc = open_parser(&b, text, size);
+    char *copy = copy_with_line_end(text, size);
+    int rc = copy ? check_text(&b, copy, size) : no_memory(&b);
+    if (rc == OK) rc = open_parser(&b, copy, strlen(copy));
     if (rc == OK) rc = build_document(&b, out);
     if (rc < 0) yaml_free(out);
     if (b.parser) fy_parser_destroy(b.parser);
     if (b.diag) fy_diag_destroy(b.diag);
+    free(copy);
     return rc;
 }
 

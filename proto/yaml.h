@@ -28,7 +28,7 @@ struct yaml {
     struct yaml **item;
 };
 
-/* Reads a text (with a NUL after it) into a tree (gives; free with yaml_free). `file` stands in
+/* Reads a text into a tree (gives; free with yaml_free). `file` stands in
  * messages only: E_FILE, FILE:LINE:COLUMN: what is wrong. */
 int yaml_parse(struct yaml **out, const char *text, size_t size, const char *file, struct err *e);
 

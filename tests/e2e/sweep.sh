@@ -51,7 +51,7 @@ test_a_bad_sweep_file_gets_one_line_and_nothing_is_stored() {
 test_a_bad_file_sent_to_a_running_coordinator_is_refused() {
     coord
     printf 'method: grid\nparameters:\n  seed: {values: []}\n' >"$DIR/bad.yaml"
-    ! ctl submit "$DIR/bad.yaml" 2>"$DIR/answer"
+    refuses ctl submit "$DIR/bad.yaml" 2>"$DIR/answer"
     grep -q 'bad.yaml:3' "$DIR/answer"
     is "SELECT count(*) FROM sweeps" 0
 }
@@ -59,7 +59,7 @@ test_a_bad_file_sent_to_a_running_coordinator_is_refused() {
 test_a_second_coordinator_on_a_directory_refuses() {
     coord
     start second "$BUILD/grokd-coord" --dir "$DIR/data" --listen tcp://127.0.0.1:0
-    ! wait "$second_PID"
+    refuses wait "$second_PID"
     grep -q "in use" "$DIR/second.err"
     kill -TERM "$coord_PID"
     ends coord 0
@@ -71,8 +71,8 @@ test_a_worker_with_a_strangers_key_is_refused() {
     start other "$BUILD/grokd-coord" --dir "$DIR/elsewhere" --listen tcp://127.0.0.1:0
     await 20 test -s "$DIR/elsewhere/access"
     kill -TERM "$other_PID"
-    grep -v '^client' "$DIR/data/access" >"$DIR/stranger"
-    grep '^client' "$DIR/elsewhere/access" >>"$DIR/stranger"
+    grep -E '^(endpoint|server) ' "$DIR/data/access" >"$DIR/stranger"
+    grep -E '^(public|secret) ' "$DIR/elsewhere/access" >>"$DIR/stranger"
     chmod 600 "$DIR/stranger"
     start worker "$BUILD/grokd-worker" --access "$DIR/stranger" -j 1
     await 20 grep -q 'does not accept this key' "$DIR/worker.err"

@@ -121,6 +121,17 @@ void test_depth_and_keys_are_bounded(void **state)
     refused(text, n, "f.yaml:1001:1: too many keys");
 }
 
+void test_a_text_may_end_anywhere_in_a_block_scalar(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"a: |\n    ", "a: |", "a: >\n", "a: |\n  x\n   "};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct yaml *root = parse(texts[i]);
+        assert_int_equal(yaml_get(root, "a")->kind, YAML_SCALAR);
+        yaml_free(&root);
+    }
+}
+
 /* Cuts and changed bytes of a good file: any answer will do, but it must be one. */
 void test_damaged_text_is_never_more_than_refused(void **state)
 {

@@ -94,7 +94,7 @@ void test_wrong_command_lines_are_refused_with_what_would_be_right(void **state)
     static const char *const bad[][2] = {
         {"--resume x", "unknown option --resume; see grokd-train --help"},
         {"-xj 3", "unknown option -x; see"},
-        {"--blas=3", "--blas"},
+        {"--blas=3", "--blas=3: this option takes no value"},
         {"epochs=1 --out", "--out needs a value"},
         {"--run 3", "--run 3 without a sweep file"},
         {"--run x deploy/sweeps/demo.yaml", "--run x: expected a whole number"},

@@ -108,17 +108,17 @@ void test_the_listener_can_stop_a_run(void **state)
     assert_int_equal(seen.rows, 4);
 }
 
+/* Adam without second moment and epsilon divides by the smallest number where an input is out of
+ * the batch that was in the one before. */
 void test_a_run_that_diverges_is_failed_with_its_epoch(void **state)
 {
     (void)state;
-    static const char *const more[] = {"weight_multiplier=1e6", "learning_rate=1000",
-                                       "weight_decay=1000", "beta1=0", "epochs=200"};
+    static const char *const more[] = {"beta2=0", "epsilon=0", "weight_decay=0"};
     struct seen seen = {0};
     struct err e = {0};
-    int rc = train(&seen, more, 5, &e);
-    if (rc == OK) skip(); /* these settings happened to stay finite here */
-    assert_int_equal(rc, E_RUN);
-    assert_memory_equal(e.text, "diverged at epoch ", 18);
+    assert_int_equal(train(&seen, more, 3, &e), E_RUN);
+    assert_string_equal(e.text, "diverged at epoch 1");
+    assert_int_equal(seen.rows, 1);
 }
 
 void test_the_bar_says_where_the_run_is(void **state)

@@ -1,0 +1,120 @@
+#!/bin/bash
+# grokd-train by itself: what it prints, what it writes, how it ends.
+. "$(dirname "$0")/lib.sh"
+SMALL="modulus=11 hidden=32 batch_size=16"
+
+# train ARGS...: standard output in $DIR/rows, standard error in $DIR/train.err; gives its exit code.
+train() { "$BUILD/grokd-train" "$@" >"$DIR/rows" 2>"$DIR/train.err"; }
+
+# fails CODE TEXT ARGS...: ends with that code, one line on standard error that holds the text, no row.
+fails() {
+    local want=$1 text=$2 code=0; shift 2
+    train "$@" || code=$?
+    [ "$code" = "$want" ] || { echo "# $*: $code, not $want"; return 1; }
+    [ "$(wc -l <"$DIR/train.err")" = 1 ] && grep -qF -- "$text" "$DIR/train.err" || { echo "# $*"; return 1; }
+    [ "$want" = 1 ] || [ ! -s "$DIR/rows" ]
+}
+
+# ask SQL: over the table rows(row) of the JSON objects printed.
+ask() {
+    (echo '['; paste -sd, "$DIR/rows"; echo ']') >"$DIR/rows.json"
+    sqlite3 :memory: "CREATE TABLE rows AS SELECT value AS row FROM json_each(readfile('$DIR/rows.json')); $1"
+}
+
+# same FILE FILE: rows alike but for the timings.
+same() { diff <(sed -E 's/"[a-z_]*seconds": [^,]*, //g' "$1") <(sed -E 's/"[a-z_]*seconds": [^,]*, //g' "$2"); }
+
+test_one_json_object_an_epoch() {
+    train $SMALL epochs=5 grokd.measure.every=2 grokd.measure.pruning.points=3
+    [ "$(ask "SELECT group_concat(json_extract(row, '\$.epoch')) FROM rows")" = 0,1,2,3,4,5 ]
+    [ "$(ask "SELECT group_concat(json_extract(row, '\$.weight_norm') > 0) FROM rows")" = 1,1,1,1 ]
+    [ "$(ask "SELECT json_extract(row, '\$.compressibility_rule') FROM rows LIMIT 1")" = "trapezoid 3" ]
+    [ "$(ask "SELECT json_array_length(row, '\$.pruning') FROM rows LIMIT 1 OFFSET 5")" = 3 ]
+    [ ! -s "$DIR/train.err" ]
+}
+
+test_the_same_point_gives_the_same_rows_and_measures_change_none() {
+    train $SMALL epochs=20; mv "$DIR/rows" "$DIR/one"
+    train $SMALL epochs=20; same "$DIR/one" "$DIR/rows"
+    ask "SELECT json_extract(row, '\$.train_loss', '\$.test_loss', '\$.test_accuracy') FROM rows" >"$DIR/a"
+    train $SMALL epochs=20 grokd.measure.every=0
+    ask "SELECT json_extract(row, '\$.train_loss', '\$.test_loss', '\$.test_accuracy') FROM rows" >"$DIR/b"
+    [ "$(wc -l <"$DIR/a")" = 21 ]
+    cmp "$DIR/a" "$DIR/b"
+}
+
+test_a_folder_holds_all_to_do_it_again() {
+    train $SMALL epochs=4 seed=3 --out "$DIR/deep/out" grokd.save_model=0,final
+    cmp "$DIR/rows" "$DIR/deep/out/epochs.jsonl"
+    [ "$(cd "$DIR/deep/out"; echo *)" = "data.safetensors epochs.jsonl run.json weights-0.safetensors weights-4.safetensors" ]
+    [ "$(sqlite3 :memory: "SELECT json_extract(j, '\$.seed', '\$.modulus', '\$.learning_rate', '\$.optimizer', '\$.shuffle')
+        FROM (SELECT readfile('$DIR/deep/out/run.json') AS j)")" = '[3,11,0.005,"adam",false]' ]
+    mv "$DIR/rows" "$DIR/one"
+    train $SMALL epochs=4 seed=99 --init "$DIR/deep/out/weights-0.safetensors" --data "$DIR/deep/out/data.safetensors"
+    same "$DIR/one" "$DIR/rows"
+    train $SMALL epochs=0 --init "$DIR/deep/out/weights-4.safetensors" --data "$DIR/deep/out/data.safetensors"
+    [ "$(ask "SELECT json_extract(row, '\$.test_loss') FROM rows")" = \
+        "$(sqlite3 :memory: "SELECT json_extract('$(tail -1 "$DIR/one")', '\$.test_loss')")" ]
+}
+
+test_a_point_of_a_sweep_is_the_same_as_its_values() {
+    train "$ROOT/tests/worker/train_sweep.yaml" --run 3 $SMALL epochs=3; mv "$DIR/rows" "$DIR/one"
+    train $SMALL epochs=3 seed=8 weight_multiplier=10 grokd.measure.every=4
+    same "$DIR/one" "$DIR/rows"
+}
+
+test_the_stop_rule_ends_the_run() {
+    train $SMALL epochs=400 weight_decay=1e-3 grokd.measure.every=0 grokd.stop.test_accuracy=0.05 grokd.stop.after=7
+    [ "$(ask "WITH t AS (SELECT min(json_extract(row, '\$.epoch')) AS first FROM rows
+        WHERE json_extract(row, '\$.test_accuracy') >= 0.05) SELECT max(json_extract(row, '\$.epoch')) - first FROM rows, t")" = 7 ]
+}
+
+test_exit_codes_and_one_line_of_error() {
+    fails 1 "diverged at epoch 1" $SMALL beta2=0 epsilon=0 weight_decay=0 epochs=9
+    fails 2 "did you mean learning_rate?" learning_rat=3
+    fails 2 "unknown option --resume" --resume x
+    fails 2 "nosuch.yaml" nosuch.yaml
+    fails 2 "nosuch.safetensors" --init nosuch.safetensors
+    echo "method: grid
+parameters:
+  sead: {value: 1}" >"$DIR/bad.yaml"
+    fails 2 "bad.yaml:3:3: unknown parameter \"sead\"; did you mean seed?" "$DIR/bad.yaml"
+    echo "no tensors" >"$DIR/bad.safetensors"
+    fails 2 "bad.safetensors" --data "$DIR/bad.safetensors"
+    fails 2 "/dev/null: is there and no folder" --out /dev/null/x
+    "$BUILD/grokd-train" --help | grep -q '^  weight_multiplier (1): '
+    "$BUILD/grokd-train" --version | grep -q '^grokd-train [0-9]'
+}
+
+test_a_full_disk_is_storage_trouble() {
+    local code=0
+    "$BUILD/grokd-train" $SMALL epochs=1 >/dev/full 2>"$DIR/train.err" || code=$?
+    [ $code = 4 ] && grep -q "standard output: No space left" "$DIR/train.err"
+}
+
+test_sigterm_ends_it_with_143() {
+    start long "$BUILD/grokd-train" $SMALL epochs=100000000 grokd.measure.every=0
+    await 20 test -s "$DIR/long.out"
+    kill -TERM "$long_PID"
+    ends long 143
+}
+
+test_kernels_are_named_and_can_be_chosen() {
+    local family
+    OPENBLAS_CORETYPE=Haswell "$BUILD/grokd-train" --blas >"$DIR/blas"
+    grep -qE '^[A-Za-z0-9]+ [0-9a-f]{64}$' "$DIR/blas"
+    read -r family _ <"$DIR/blas"
+    [ "$family" = Haswell ]
+    cmp "$DIR/blas" <(OPENBLAS_CORETYPE=Haswell "$BUILD/grokd-train" --blas)
+}
+
+test_the_bar_is_for_terminals_only() {
+    command -v script >/dev/null || { echo "skip - no script(1)"; return 0; }
+    train $SMALL epochs=3
+    [ ! -s "$DIR/train.err" ]
+    script -qec "$BUILD/grokd-train $SMALL epochs=3 >$DIR/rows" /dev/null </dev/null >"$DIR/screen"
+    grep -q '3/3 ########################' "$DIR/screen"
+    [ "$(wc -l <"$DIR/rows")" = 4 ]
+}
+
+run_tests

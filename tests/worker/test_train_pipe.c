@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MIT
+/* train_pipe: the talk of a slot with its worker, the slot in a process of its own. */
+#include "worker/train_pipe.h"
+
+#include "common/blocks.h"
+#include "proto/wire.h"
+#include "tests/test.h"
+#include "worker/num/blas.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct slot {
+    pid_t pid;
+    int fd;
+    char family[64], fingerprint[65];
+};
+
+static void slot_open(struct slot *s)
+{
+    int fd[2];
+    struct err e;
+    if (blas_open(s->family, s->fingerprint, &e) < 0) fail_msg("%s", e.text);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    s->pid = fork();
+    assert_true(s->pid >= 0);
+    if (s->pid == 0) {
+        close(fd[0]);
+        _exit(train_pipe_serve(fd[1], s->family, s->fingerprint, &e) == OK ? 0 : 1);
+    }
+    close(fd[1]);
+    s->fd = fd[0];
+}
+
+/* Closes our end and gives the exit status of the other. */
+static int slot_close(struct slot *s)
+{
+    int status;
+    close(s->fd);
+    assert_int_equal(waitpid(s->pid, &status, 0), s->pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static wire_envelope *hear(struct slot *s)
+{
+    uint8_t *bytes;
+    size_t size;
+    wire_envelope *m;
+    struct err e;
+    int rc = blocks_read(s->fd, WIRE_LIMIT, &bytes, &size, &e);
+    if (rc != 1) fail_msg("nothing more to hear: %d", rc);
+    if (wire_unpack(&m, bytes, size, &e) < 0) fail_msg("%s", e.text);
+    free(bytes);
+    return m;
+}
+
+static void say(struct slot *s, wire_envelope *m, Grokd__Envelope__BodyCase body)
+{
+    uint8_t *bytes;
+    size_t size;
+    struct err e;
+    m->major = WIRE_MAJOR;
+    m->body_case = body;
+    assert_int_equal(wire_pack(m, &bytes, &size, &e), OK);
+    assert_int_equal(blocks_write(s->fd, bytes, size, &e), OK);
+    free(bytes);
+}
+
+static void say_work(struct slot *s, int64_t run, const char *fingerprint, const char *const *more,
+                     size_t count)
+{
+    wire_envelope m = GROKD__ENVELOPE__INIT;
+    Grokd__Work work = GROKD__WORK__INIT;
+    Grokd__Blas blas = GROKD__BLAS__INIT;
+    char *arguments[16] = {(char *)"modulus=11", (char *)"hidden=16", (char *)"batch_size=16"};
+    for (size_t i = 0; i < count; i++) arguments[3 + i] = (char *)(uintptr_t)more[i];
+    blas.family = s->family;
+    blas.fingerprint = (char *)(uintptr_t)fingerprint;
+    work.run = run;
+    work.attempt = 2;
+    work.blas = &blas;
+    work.arguments = arguments;
+    work.n_arguments = 3 + count;
+    m.work = &work;
+    say(s, &m, GROKD__ENVELOPE__BODY_WORK);
+}
+
+static void say_stop(struct slot *s, int64_t run, int64_t attempt)
+{
+    wire_envelope m = GROKD__ENVELOPE__INIT;
+    Grokd__Stop stop = GROKD__STOP__INIT;
+    stop.run = run;
+    stop.attempt = attempt;
+    m.stop = &stop;
+    say(s, &m, GROKD__ENVELOPE__BODY_STOP);
+}
+
+static void hear_ready(struct slot *s)
+{
+    wire_envelope *m = hear(s);
+    assert_int_equal(m->body_case, GROKD__ENVELOPE__BODY_READY);
+    assert_string_equal(m->ready->blas->family, s->family);
+    assert_string_equal(m->ready->blas->fingerprint, s->fingerprint);
+    wire_free(&m);
+}
+
+/* Everything up to Ended: epochs come in order, of the right run. */
+static wire_envelope *hear_run(struct slot *s, int64_t run, int *groups, int64_t *curves)
+{
+    int64_t next = 0;
+    *groups = 0;
+    *curves = 0;
+    for (;;) {
+        wire_envelope *m = hear(s);
+        if (m->body_case == GROKD__ENVELOPE__BODY_ENDED) {
+            assert_int_equal(m->ended->run, run);
+            assert_int_equal(m->ended->attempt, 2);
+            assert_int_equal(m->ended->epoch, next - 1);
+            return m;
+        }
+        assert_int_equal(m->body_case, GROKD__ENVELOPE__BODY_EPOCHS);
+        assert_int_equal(m->epochs->run, run);
+        assert_true(m->epochs->n_epochs <= PIPE_EPOCHS);
+        for (size_t i = 0; i < m->epochs->n_epochs; i++) {
+            assert_int_equal(m->epochs->epochs[i]->epoch, next++);
+            *curves += (int64_t)m->epochs->epochs[i]->n_pruning;
+        }
+        (*groups)++;
+        wire_free(&m);
+    }
+}
+
+void test_runs_are_served_one_after_another(void **state)
+{
+    (void)state;
+    static const char *const more[] = {"epochs=100", "grokd.measure.every=10"};
+    struct slot s;
+    int groups;
+    int64_t curves;
+    slot_open(&s);
+    hear_ready(&s);
+    for (int64_t run = 5; run <= 6; run++) {
+        say_work(&s, run, s.fingerprint, more, 2);
+        wire_envelope *m = hear_run(&s, run, &groups, &curves);
+        assert_int_equal(m->ended->outcome, GROKD__OUTCOME__FINISHED);
+        assert_int_equal(m->ended->epoch, 100);
+        assert_true(m->ended->seconds >= 0);
+        assert_null(m->ended->reason);
+        assert_int_equal(curves, 21);
+        assert_true(groups >= 2 && groups <= 101);
+        wire_free(&m);
+    }
+    assert_int_equal(slot_close(&s), 0);
+}
+
+void test_other_kernels_are_a_loss_and_no_failure(void **state)
+{
+    (void)state;
+    struct slot s;
+    int groups;
+    int64_t curves;
+    slot_open(&s);
+    hear_ready(&s);
+    say_work(&s, 1, "0123456789abcdef0", NULL, 0);
+    wire_envelope *m = hear_run(&s, 1, &groups, &curves);
+    assert_int_equal(m->ended->outcome, GROKD__OUTCOME__LOST);
+    assert_int_equal(m->ended->epoch, -1);
+    assert_non_null(strstr(m->ended->reason, "0123456789abcdef are wanted"));
+    wire_free(&m);
+    assert_int_equal(slot_close(&s), 0);
+}
+
+void test_a_run_that_would_fail_again_is_final(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"epochs=many"};
+    static const char *const diverging[] = {"epochs=9", "beta2=0", "epsilon=0", "weight_decay=0"};
+    struct slot s;
+    int groups;
+    int64_t curves;
+    slot_open(&s);
+    hear_ready(&s);
+    say_work(&s, 1, s.fingerprint, bad, 1);
+    wire_envelope *m = hear_run(&s, 1, &groups, &curves);
+    assert_int_equal(m->ended->outcome, GROKD__OUTCOME__FAILED);
+    assert_true(m->ended->final);
+    assert_non_null(strstr(m->ended->reason, "epochs: \"many\" does not fit"));
+    wire_free(&m);
+    say_work(&s, 2, s.fingerprint, diverging, 4);
+    m = hear_run(&s, 2, &groups, &curves);
+    assert_int_equal(m->ended->outcome, GROKD__OUTCOME__FAILED);
+    assert_true(m->ended->final);
+    assert_string_equal(m->ended->reason, "diverged at epoch 1");
+    assert_int_equal(m->ended->epoch, 0);
+    wire_free(&m);
+    assert_int_equal(slot_close(&s), 0);
+}
+
+void test_stop_hands_the_run_back_between_epochs(void **state)
+{
+    (void)state;
+    static const char *const endless[] = {"epochs=100000000", "grokd.measure.every=0"};
+    struct slot s;
+    int groups;
+    int64_t curves;
+    slot_open(&s);
+    hear_ready(&s);
+    say_stop(&s, 3, 2); /* of a run it does not hold: nothing happens */
+    say_work(&s, 4, s.fingerprint, endless, 2);
+    say_stop(&s, 4, 1); /* of an older attempt: nothing either */
+    wire_envelope *m = hear(&s);
+    assert_int_equal(m->body_case, GROKD__ENVELOPE__BODY_EPOCHS);
+    int64_t last = m->epochs->epochs[m->epochs->n_epochs - 1]->epoch;
+    wire_free(&m);
+    say_stop(&s, 4, 2);
+    while ((m = hear(&s))->body_case == GROKD__ENVELOPE__BODY_EPOCHS) {
+        assert_int_equal(m->epochs->epochs[0]->epoch, last + 1);
+        last = m->epochs->epochs[m->epochs->n_epochs - 1]->epoch;
+        wire_free(&m);
+    }
+    assert_int_equal(m->body_case, GROKD__ENVELOPE__BODY_ENDED);
+    assert_int_equal(m->ended->outcome, GROKD__OUTCOME__RETURNED);
+    assert_int_equal(m->ended->epoch, last);
+    wire_free(&m);
+    static const char *const one[] = {"epochs=1"};
+    say_work(&s, 5, s.fingerprint, one, 1);
+    m = hear_run(&s, 5, &groups, &curves);
+    assert_int_equal(m->ended->outcome, GROKD__OUTCOME__FINISHED);
+    wire_free(&m);
+    assert_int_equal(slot_close(&s), 0);
+}
+
+void test_it_ends_at_once_when_the_worker_closes_its_end(void **state)
+{
+    (void)state;
+    static const char *const endless[] = {"epochs=100000000", "grokd.measure.every=0"};
+    struct slot s;
+    slot_open(&s);
+    hear_ready(&s);
+    say_work(&s, 4, s.fingerprint, endless, 2);
+    wire_envelope *m = hear(&s);
+    wire_free(&m);
+    (void)slot_close(&s); /* returns only when the process has ended */
+}
+
+void test_signals_of_a_whole_service_are_left_to_the_worker(void **state)
+{
+    (void)state;
+    static const char *const some[] = {"epochs=3"};
+    struct slot s;
+    int groups;
+    int64_t curves;
+    slot_open(&s);
+    hear_ready(&s);
+    assert_int_equal(kill(s.pid, SIGTERM), 0);
+    assert_int_equal(kill(s.pid, SIGINT), 0);
+    say_work(&s, 1, s.fingerprint, some, 1);
+    wire_envelope *m = hear_run(&s, 1, &groups, &curves);
+    assert_int_equal(m->ended->outcome, GROKD__OUTCOME__FINISHED);
+    wire_free(&m);
+    assert_int_equal(slot_close(&s), 0);
+}
+
+void test_a_stream_that_is_no_stream_of_messages_ends_it_with_failure(void **state)
+{
+    (void)state;
+    static const uint8_t huge[] = {0xff, 0xff, 0xff, 0xff, 1}, bad[] = {3, 0, 0, 0, 8, 9, 0};
+    struct slot s;
+    slot_open(&s);
+    hear_ready(&s);
+    assert_int_equal(send(s.fd, huge, sizeof huge, MSG_NOSIGNAL), sizeof huge);
+    assert_int_equal(slot_close(&s), 1);
+    slot_open(&s);
+    hear_ready(&s);
+    assert_int_equal(send(s.fd, bad, sizeof bad, MSG_NOSIGNAL), sizeof bad);
+    assert_int_equal(slot_close(&s), 1);
+}
