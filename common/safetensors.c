@@ -238,7 +238,7 @@ int safetensors_write(const struct safetensors *s, const char *path, struct err 
     size_t size;
     int rc = safetensors_bytes(s, &bytes, &size, e);
     if (rc < 0) return rc;
-    rc = file_write(path, bytes, size, 0666, e);
+    rc = file_write(path, bytes, size, 0644, e);
     free(bytes);
     return rc;
 }

@@ -405,7 +405,8 @@ void test_a_cancelled_sweep_takes_its_waiting_runs_along(void **state)
     assert_int_equal(a.totals.running, 1);
     struct save run = {.kind = SAVE_CANCEL, .run = 1, .at_ms = HELP_AT};
     snprintf(run.reason, sizeof run.reason, "its sweep was cancelled");
-    help_one(&h, run);
+    assert_int_equal(help_one(&h, run).verdict, VERDICT_STORED);
+    assert_int_equal(help_one(&h, run).verdict, VERDICT_STALE);
     assert_int_equal(help_int(&h, "SELECT count(*) FROM runs WHERE state = 'cancelled'"), 3);
     assert_string_equal(help_text(&h, "SELECT outcome FROM attempts"), "cancelled");
     assert_string_equal(help_text(&h, "SELECT state FROM sweeps"), "cancelled");

@@ -155,7 +155,7 @@ void test_a_full_disk_is_waited_for_and_loses_nothing(void **state)
     char ballast[96];
     snprintf(h.dir, sizeof h.dir, "/tmp/grokd-store-XXXXXX");
     assert_non_null(mkdtemp(h.dir));
-    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
         mount("tmpfs", h.dir, "tmpfs", 0, "size=4m") < 0) {
         print_message("skip - a full disk: no permission to mount a small one\n");
         rmdir(h.dir);
@@ -197,7 +197,7 @@ void test_a_full_disk_is_waited_for_and_loses_nothing(void **state)
     help_close(&h);
 }
 
-void test_closing_with_a_full_disk_ends(void **state)
+void test_closing_while_nothing_can_be_written_ends(void **state)
 {
     (void)state;
     struct help h;
@@ -211,6 +211,32 @@ void test_closing_with_a_full_disk_ends(void **state)
     store_close(&h.store); /* the lock is never let go: gives up after the busy timeout */
     sqlite3_close(other);
     assert_int_equal(help_int(&h, "SELECT count(*) FROM epochs"), 0);
+    help_close(&h);
+}
+
+/* A run that is handed out twice is a fault of ours: its whole ticket is undone, nothing follows.
+ */
+void test_a_fault_stops_the_store_and_nothing_after_it_is_stored(void **state)
+{
+    (void)state;
+    struct help h;
+    struct err e;
+    struct store_result r;
+    help_open(&h);
+    start_run(&h);
+    struct save bad[] = {message(0), help_assign(1, 1, 1)};
+    store_submit(h.store, bad, 2);
+    struct pollfd p = {.fd = store_fd(h.store), .events = POLLIN};
+    assert_int_equal(poll(&p, 1, 10000), 1);
+    assert_int_equal(store_collect(h.store, &r, &e), E_STORE);
+    assert_non_null(strstr(e.text, "run 1 does not wait for attempt 1"));
+    assert_int_equal(r.answer_count, 0);
+    struct save later = message(0);
+    store_submit(h.store, &later, 1);
+    assert_int_equal(store_collect(h.store, &r, &e), E_STORE);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM epochs"), 0);
+    help_reopen(&h);
+    assert_int_equal(help_one(&h, message(0)).verdict, VERDICT_STORED);
     help_close(&h);
 }
 
