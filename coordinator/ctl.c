@@ -37,7 +37,7 @@ static const struct ctl_verb verbs[] = {
 #define VERBS (sizeof verbs / sizeof *verbs)
 
 static const char head[] =
-    "usage: grokctl [--dir DIR] [--output human|json|quiet] VERB [ARGUMENT...]\n"
+    "Usage: grokctl [--dir DIR] [--output human|json|quiet] VERB [ARGUMENT...]\n"
     "\n"
     "DIR is $GROKD_DIR or " DEFAULT_DIR " unless it is given. SWEEPS and RUNS are\n"
     "numbers: 3, 1-9, 1,4, all, last. quiet writes the first column alone.\n"
@@ -57,7 +57,7 @@ static void write_help(FILE *out)
 
 static void write_verb_help(FILE *out, const struct ctl_verb *v)
 {
-    fprintf(out, "usage: grokctl [--dir DIR] [--output human|json|quiet] %s %s\n\n%s\n", v->name,
+    fprintf(out, "Usage: grokctl [--dir DIR] [--output human|json|quiet] %s %s\n\n%s\n", v->name,
             v->usage, v->help);
 }
 
@@ -151,7 +151,7 @@ static int read_line(struct ctl *c, const struct ctl_verb **verb, char **words, 
     }
     if (!*verb) return err_set(e, E_USAGE, "a verb is missing; see grokctl --help");
     if (c->argument_count >= (*verb)->least && c->argument_count <= (*verb)->most) return OK;
-    return err_set(e, E_USAGE, "usage: grokctl %s %s", (*verb)->name, (*verb)->usage);
+    return err_set(e, E_USAGE, "Usage: grokctl %s %s", (*verb)->name, (*verb)->usage);
 }
 
 /* Help asked for anywhere: of the verb named before it, or of all. */

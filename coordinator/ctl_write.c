@@ -127,7 +127,7 @@ int ctl_command(struct ctl *c, const struct ctl_verb *v, struct err *e)
     char verb[32], failed[] = "--failed", runs[] = "--runs";
     char *arguments[CTL_ARGUMENTS + 2];
     if (!strcmp(v->name, "retry") && !c->failed)
-        return err_set(e, E_USAGE, "usage: grokctl %s %s", v->name, v->usage);
+        return err_set(e, E_USAGE, "Usage: grokctl %s %s", v->name, v->usage);
     snprintf(verb, sizeof verb, "%s", v->name);
     command.verb = verb;
     command.arguments = arguments;

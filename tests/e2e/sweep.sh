@@ -87,4 +87,26 @@ test_a_port_that_is_taken_ends_with_code_3() {
     ends second 3
 }
 
+# peak PID: the most memory a process has used, in KiB.
+peak() { sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$1/status"; }
+
+test_memory_stays_under_64_mib() {
+    cat >"$DIR/many.yaml" <<'END'
+name: many
+method: grid
+parameters:
+  seed: {min: 0, max: 9999}
+END
+    coord "$DIR/many.yaml"
+    await 20 holds "SELECT count(*) = 10000 FROM runs"
+    worker one -j 1
+    await 60 holds "SELECT epochs_done > 1 FROM runs WHERE state = 'running'"
+    local slot
+    slot=$(pgrep -P "$one_PID")
+    echo "# KiB: coordinator $(peak "$coord_PID"), daemon $(peak "$one_PID"), slot $(peak "$slot")"
+    [ "$(peak "$coord_PID")" -lt 65536 ]
+    [ "$(peak "$one_PID")" -lt 65536 ]
+    [ "$(peak "$slot")" -lt 65536 ]
+}
+
 run_tests
