@@ -2,7 +2,7 @@
 # A script sources this, defines functions test_* and ends with run_tests.
 set -u
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-BUILD=$(cd "$ROOT/${BUILD:-build}" 2>/dev/null && pwd || cd "${BUILD:-build}" && pwd)
+case ${BUILD:=build} in /*) ;; *) BUILD=$ROOT/$BUILD ;; esac
 WORK=$(mktemp -d)
 export XDG_RUNTIME_DIR=$WORK/run
 unset GROKD_DIR GROKD_ACCESS

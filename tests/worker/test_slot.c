@@ -342,6 +342,6 @@ void test_a_slot_ends_with_its_daemon(void **state)
     alarm(PATIENCE_MS / 1000);
     assert_int_equal(waitpid(slot, &status, 0), slot);
     alarm(0);
-    assert_true(WIFSIGNALED(status));
-    assert_int_equal(WTERMSIG(status), SIGKILL);
+    /* It was killed, unless it saw the end of its pipe a moment before. */
+    assert_true(WIFEXITED(status) || WTERMSIG(status) == SIGKILL);
 }
