@@ -87,7 +87,7 @@ void test_bad_command_lines_get_one_line_and_code_2(void **state)
     assert_int_equal(ctl("/tmp", "runs", "--filter", NULL), 2);
     complains("--filter needs a value");
     assert_int_equal(ctl("/tmp", "explain", NULL), 2);
-    complains("usage: grokctl explain RUN");
+    complains("Usage: grokctl explain RUN");
     assert_int_equal(ctl("/tmp", "explain", "one", NULL), 2);
     complains("'one' is no number");
     assert_int_equal(ctl("/tmp", "retry", "1", NULL), 2);
