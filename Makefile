@@ -7,7 +7,7 @@ CC := gcc
 endif
 PREFIX  ?= /usr/local
 VERSION := 0.1.0
-GIT     := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+GIT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null)
 
 .DEFAULT_GOAL := help
 
@@ -24,8 +24,7 @@ PACKAGES_BENCH := python3-torch
 WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
         -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wold-style-definition
 # No contraction: a*b+c is rounded twice unless a kernel says fma, whatever the compiler and processor.
-CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -O2 -g -ffp-contract=off $(WARN) -I. -I$(BUILD) \
-             -DGROKD_VERSION='"$(VERSION)"' -DGROKD_GIT='"$(GIT)"' $(SANITIZE) $(CFLAGS)
+CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -O2 -g -ffp-contract=off $(WARN) -I. -I$(BUILD) $(SANITIZE) $(CFLAGS)
 # Kernels are built once for each level and chosen when the program starts.
 CFLAGS_KERNEL = $(filter-out -O2,$(CFLAGS_ALL)) -O3 -fno-math-errno -fno-trapping-math
 
@@ -81,6 +80,13 @@ $(BUILD)/proto/grokd.pb-c.c $(BUILD)/proto/grokd.pb-c.h &: proto/grokd.proto
 	$(call note,PROTOC)
 	$(Q)protoc-c --c_out=$(BUILD) $<
 
+# Written anew only when it says something else, so that a commit does not rebuild everything.
+$(BUILD)/version.h: FORCE
+	@mkdir -p $(@D)
+	@printf '#define GROKD_VERSION "%s"\n#define GROKD_GIT "%s"\n' '$(VERSION)' '$(GIT)' > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+FORCE:
+
 $(BUILD)/coordinator/schema_text.h: coordinator/schema.sql
 	@mkdir -p $(@D)
 	$(call note,TEXT)
@@ -97,7 +103,7 @@ $(BUILD)/%.v4.o: %.c
 	$(call note,CC)
 	$(Q)$(CC) $(CFLAGS_KERNEL) -march=x86-64-v4 -mprefer-vector-width=512 -DLEVEL=v4 -MMD -MP -c -o $@ $<
 
-$(BUILD)/%.o: %.c | $(BUILD)/proto/grokd.pb-c.h
+$(BUILD)/%.o: %.c | $(BUILD)/proto/grokd.pb-c.h $(BUILD)/version.h
 	@mkdir -p $(@D)
 	$(call note,CC)
 	$(Q)$(CC) $(CFLAGS_ALL) -I$(BLAS_INC) -MMD -MP -c -o $@ $<

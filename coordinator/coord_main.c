@@ -3,6 +3,7 @@
 #include "common/file.h"
 #include "coordinator/coord_daemon.h"
 #include "proto/grid.h"
+#include "version.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -4,6 +4,7 @@
 
 #include "coordinator/hub_command.h"
 #include "proto/words.h"
+#include "version.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "coordinator/hub_command.h"
 #include "coordinator/hub_wire.h"
+#include "version.h"
 
 #include <stdio.h>
 #include <stdlib.h>

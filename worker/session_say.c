@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* session_say: the actions of a session, and the messages in them. */
+#include "version.h"
 #include "worker/session_state.h"
 
 #include <stdarg.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* train_json: a row and a configuration as JSON, one line each. */
 #include "worker/train_json.h"
+#include "version.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* grokd-train: trains one run in the foreground, or serves a worker's slot. */
+#include "version.h"
 #include "worker/num/blas.h"
 #include "worker/num/vec.h"
 #include "worker/train_options.h"

@@ -4,6 +4,7 @@
 #include "common/keys.h"
 #include "common/log.h"
 #include "common/sock.h"
+#include "version.h"
 #include "worker/worker_blas.h"
 #include "worker/worker_daemon.h"
 #include "worker/worker_machine.h"

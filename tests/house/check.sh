@@ -22,7 +22,7 @@ rooms() {
         done)
         sed -n 's/^#include "\(.*\)"$/\1/p' "$file" | while read -r header; do
             set -f
-            matches "$header" $rule || echo "$file includes $header: it may only include$rule"
+            matches "$header" version.h $rule || echo "$file includes $header: it may only include$rule"
         done
     done
 }
