@@ -62,7 +62,7 @@ LIB_trainprog   := $(BUILD)/libtrainprog.a
 PROGRAMS := $(addprefix $(BUILD)/,grokd-coord grokd-worker grokd-train grokctl)
 
 
-.PHONY: help deps all test check demo bench asan valgrind rooms doors sizes style format install clean
+.PHONY: help deps all test check demo bench asan valgrind rooms doors sizes style format install clean FORCE
 .SECONDARY:
 
 help: ## this list
@@ -160,30 +160,35 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/%.main.o $(call obj,$(TEST_H
 	$(call note,LINK)
 	$(Q)$(LINK) $(LIBS_SQLITE) $(BLAS_LIB) -lcmocka
 
-.PHONY: unit e2e clang-build
+.PHONY: unit check-all
 unit: $(TEST_BIN)
 
+# What tests/run.sh is given: NAME=COMMAND.
+E2E            := $(sort $(filter-out tests/e2e/lib.sh,$(wildcard tests/e2e/*.sh)))
+BUILD_ASAN      = $(MAKE) -s BUILD=$(BUILD)/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' unit
+ITEMS_CHECK     = $(foreach c,style rooms doors sizes,"make $(c)=tests/house/check.sh $(c)") \
+                  "clang builds all=$(MAKE) -s CC=clang BUILD=$(BUILD)/clang all unit" \
+                  $(foreach t,$(TEST_BIN),"$(patsubst $(BUILD)/%,%,$(t))=$(t)") \
+                  $(foreach t,$(E2E),"$(t)=BUILD=$(BUILD) $(t)")
+ITEMS_ASAN      = "asan builds=$(BUILD_ASAN)" $(foreach t,$(TEST_BIN),"asan $(patsubst $(BUILD)/tests/%,%,$(t))=$(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(t))")
+ITEMS_VALGRIND  = $(foreach t,$(TEST_BIN),"valgrind $(patsubst $(BUILD)/tests/%,%,$(t))=valgrind -q --error-exitcode=9 --leak-check=full $(t)")
+
 # Without the packages nothing above could be evaluated: these first install, then call make anew.
-test: deps-test ## every check and test, from nothing; ends with "N passed, N failed"
-	@$(MAKE) --no-print-directory check
+test: deps-test ## everything, from nothing: check, asan and valgrind; ends with "N passed, N failed"
+	@$(MAKE) --no-print-directory -s all unit
+	@$(MAKE) --no-print-directory check-all
 
-E2E := $(sort $(filter-out tests/e2e/lib.sh,$(wildcard tests/e2e/*.sh)))
+check-all:
+	@tests/run.sh $(ITEMS_CHECK) $(ITEMS_ASAN) $(ITEMS_VALGRIND)
 
-check:
-	$(MAKE) -s all unit
-	@tests/run.sh $(foreach c,style rooms doors sizes,"make $(c)=tests/house/check.sh $(c)") \
-	    "clang builds all=$(MAKE) -s CC=clang BUILD=$(BUILD)/clang all unit" \
-	    $(foreach t,$(TEST_BIN),"$(patsubst $(BUILD)/%,%,$(t))=$(t)") \
-	    $(foreach t,$(E2E),"$(t)=BUILD=$(BUILD) $(t)")
-
-UNIT_FAST := $(TEST_BIN)
+check: all unit ## the rules of the house, both compilers, unit and end-to-end tests
+	@tests/run.sh $(ITEMS_CHECK)
 
 asan: ## the unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
-	$(MAKE) -s BUILD=$(BUILD)/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" all unit
-	@tests/run.sh $(foreach t,$(TEST_BIN),"asan $(t)=$(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(t))")
+	@tests/run.sh $(ITEMS_ASAN)
 
 valgrind: unit ## the unit tests under valgrind
-	@tests/run.sh $(foreach t,$(TEST_BIN),"valgrind $(t)=valgrind -q --error-exitcode=9 --leak-check=full $(t)")
+	@tests/run.sh $(ITEMS_VALGRIND)
 
 rooms doors sizes style: ## the rules of the house: who includes whom, one door a library, lengths, layout
 	@tests/house/check.sh $@
