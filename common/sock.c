@@ -11,9 +11,10 @@
 #include <string.h>
 
 #define DOMAIN     "grokd"
-#define ID_BYTES   5  /* of a routing id that libzmq chose: a zero and a 32-bit number */
-#define DROPS      16 /* bad messages passed over in one call */
-#define MESSAGES   100
+#define ID_BYTES   5     /* of a routing id that libzmq chose: a zero and a 32-bit number */
+#define DROPS      16    /* bad messages passed over in one call */
+#define MESSAGES   100   /* that may wait in one pipe ... */
+#define TO_ONE     10000 /* ... and from a router to one peer, which may be sent work for thousands */
 #define ENVELOPE   1024 /* bytes that CURVE adds to a frame, and room for its handshake */
 #define SOCKET_MAX SOCK_ENDPOINT
 
@@ -187,7 +188,7 @@ static int bind_one(struct sock *s, const char *endpoint, bool curve, struct err
 
 int sock_router(struct sock **out, const struct sock_router_config *c, struct err *e)
 {
-    static const struct option mandatory[] = {{ZMQ_ROUTER_MANDATORY, 1}};
+    static const struct option router[] = {{ZMQ_ROUTER_MANDATORY, 1}, {ZMQ_SNDHWM, TO_ONE}};
     struct sock *s;
     *out = NULL;
     int rc = make(&s, ZMQ_ROUTER, c->limit, e);
@@ -197,7 +198,7 @@ int sock_router(struct sock **out, const struct sock_router_config *c, struct er
         rc = err_set(e, E_NOMEM, "socket: no memory");
         goto fail;
     }
-    if (!set_all(s->zmq, mandatory, 1) || (c->secret_key && !set_server(s->zmq, c->secret_key))) {
+    if (!set_all(s->zmq, router, 2) || (c->secret_key && !set_server(s->zmq, c->secret_key))) {
         rc = sock_err(e, E_NET, "set up", "the server's socket");
         goto fail;
     }

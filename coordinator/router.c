@@ -45,17 +45,41 @@ uint64_t router_bad_count(const struct router *r)
 /* ---- receiving ---------------------------------------------------------------------------------
  */
 
+/* What is no message is answered too: a peer that speaks another version has to hear it. */
+static void object(struct side *side, uint64_t peer, char *reason)
+{
+    wire_envelope m = GROKD__ENVELOPE__INIT;
+    Grokd__Refuse refuse = GROKD__REFUSE__INIT;
+    Grokd__Answer answer = GROKD__ANSWER__INIT;
+    struct err e;
+    wire_clean(reason, WIRE_NAME - 1, false);
+    m.major = WIRE_MAJOR;
+    if (side->mark == CONTROL_BIT) {
+        m.body_case = GROKD__ENVELOPE__BODY_ANSWER;
+        m.answer = &answer;
+        answer.code = err_exit_code(E_USAGE);
+        answer.text = reason;
+    } else {
+        m.body_case = GROKD__ENVELOPE__BODY_REFUSE;
+        m.refuse = &refuse;
+        refuse.reason = reason;
+    }
+    if (router_send(side->router, peer, &m, &e) < 0) log_warn("not_sent", "reason=%s", e.text);
+}
+
 static void hand_over(struct side *side, const struct sock_message *m)
 {
     struct router *r = side->router;
     struct err e;
     wire_envelope *envelope;
+    uint64_t peer = m->peer | side->mark;
     if (wire_unpack(&envelope, m->bytes, m->size, &e) < 0) {
         r->bad++;
         log_warn("message_refused", "user=%s bytes=%zu reason=%s", m->user, m->size, e.text);
+        object(side, peer, e.text);
         return;
     }
-    r->on_message(r->ctx, m->peer | side->mark, m->user, envelope);
+    r->on_message(r->ctx, peer, m->user, envelope);
 }
 
 static bool side_pending(void *ctx)

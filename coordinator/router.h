@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* router: the coordinator's network door: a CURVE socket for workers on any number of tcp
  * endpoints, and a plain one on an ipc endpoint for the owner's grokctl. What arrives is checked by
- * wire_unpack before anybody sees it; bytes that are no message are counted, logged and dropped.
+ * wire_unpack before anybody sees it; bytes that are no message are counted, logged, dropped, and
+ * answered with what is wrong with them.
  */
 #ifndef GROKD_COORDINATOR_ROUTER_H
 #define GROKD_COORDINATOR_ROUTER_H

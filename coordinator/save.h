@@ -13,6 +13,7 @@
 #include "proto/settings.h"
 #include "proto/wire.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Marks of results.db: "GRKD" in its header, and the version of its tables. */
@@ -30,7 +31,7 @@ enum sweep_state { SWEEP_ACTIVE, SWEEP_PAUSED, SWEEP_CANCELLED, SWEEP_DONE };
 #define SAVE_LIST(X)                                                                               \
     X(SAVE_SWEEP)       /* sweep; text = spec file; its points become waiting runs */              \
     X(SAVE_SWEEP_STATE) /* sweep, sweep_state; cancelled: waiting runs become cancelled */         \
-    X(SAVE_RETRY)       /* sweep (0: all): failed runs wait again, failures and losses at 0 */     \
+    X(SAVE_RETRY)       /* sweep, revive: failed runs wait again, failures and losses at 0 */      \
     X(SAVE_WORKER)      /* worker; message = the Hello: insert or refresh, state connected */      \
     X(SAVE_WORKER_GONE) /* worker, reason: "left", "lost" or "quarantined" */                      \
     X(SAVE_ASSIGN)      /* run, attempt, worker, blas: state running, a row in attempts */         \
@@ -62,6 +63,7 @@ struct save {
     enum run_state run_state;
     enum sweep_state sweep_state;
     int64_t failures, losses, count;
+    bool revive; /* RETRY: a cancelled sweep too, which is then active again */
     double seconds;
     char reason[SAVE_REASON];
     char *text;

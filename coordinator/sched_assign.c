@@ -156,7 +156,10 @@ int turn_fetched(struct turn *t, const struct save_answer *a)
 {
     struct sched *s = t->s;
     s->fetching = false;
-    if (s->stale) return OK; /* asked before something it cannot know: asked again this turn */
+    if (s->stale) { /* asked before something it cannot know: asked again this turn */
+        s->look = true;
+        return OK;
+    }
     s->more = (int64_t)a->run_count >= s->asks[0].sweep;
     for (size_t i = 0; i < a->run_count; i++) {
         const struct save_sweep *sweep = sweep_find(s, a->runs[i].sweep);

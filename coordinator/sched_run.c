@@ -4,9 +4,12 @@
  */
 #include "coordinator/sched_turn.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define UNANSWERED 64 /* messages of one run; a worker waits after a few */
 
 static void save_end(struct turn *t, const struct run *r, const struct change *c)
 {
@@ -164,16 +167,40 @@ static struct run *held(struct turn *t, const struct worker *w)
     return NULL;
 }
 
+/* What no sound worker says: nothing of it is stored. */
+static int disbelieve(struct turn *t, struct run *r)
+{
+    char reason[SAVE_REASON] = "its worker reports without waiting for answers";
+    const struct change c = {.outcome = "lost", .reason = reason, .tell = true, .with = SEND_STOP};
+    if (t->ev->last > r->is.params.epochs)
+        snprintf(reason, sizeof reason, "its worker reported epoch %lld of %lld",
+                 (long long)t->ev->last, (long long)r->is.params.epochs);
+    return turn_lose(t, r, &c);
+}
+
 int turn_epochs(struct turn *t, struct worker *w)
 {
     struct run *r = held(t, w);
     struct change c = {.event = RUN_ON_EPOCHS};
     if (!r) return OK;
     if (r->ending) return OK; /* sent again while its end is being judged */
+    if (t->ev->last > r->is.params.epochs || r->lease.unanswered == UNANSWERED)
+        return disbelieve(t, r);
     int rc = turn_change(t, r, &c);
     r->lease.unanswered++;
     run_heard(r, t->ev->last, t->now_ms);
     return rc;
+}
+
+/* Why the run cannot have finished so, or NULL. Only a stop rule ends it before its last epoch. */
+static const char *unfinished(const struct turn *t, const struct run *r, int64_t epoch)
+{
+    const struct settings *set = &sweep_find(t->s, r->is.sweep)->settings;
+    int64_t done = r->is.epochs_done;
+    if (epoch > done) return "epochs before its end never arrived";
+    bool may_stop = !isnan(set->stop_test_accuracy) && done >= set->stop_after;
+    if (epoch == done && (done == r->is.params.epochs || may_stop)) return NULL;
+    return "it ended before its last epoch";
 }
 
 /* The end of an attempt, all of whose epochs the store has answered for. */
@@ -188,10 +215,11 @@ static int settle(struct turn *t, struct run *r)
                        .tell = true,
                        .with = SEND_ACK};
     r->ending->log = NULL; /* ours now; the ending goes with the change */
+    const char *missing = x.event == RUN_ON_FINISH ? unfinished(t, r, x.epoch) : NULL;
     int rc;
-    if (x.event == RUN_ON_FINISH && x.epoch > r->is.epochs_done) {
+    if (missing) {
         c.outcome = "lost";
-        c.reason = "epochs before its end never arrived";
+        c.reason = missing;
         c.with = SEND_STOP;
         rc = turn_lose(t, r, &c);
     } else if (x.event == RUN_ON_FAIL) {

@@ -112,15 +112,23 @@ static void command_settle(struct turn *t, struct sched_command *c)
     memmove(c, c + 1, (--s->command_count - at) * sizeof *c);
 }
 
-static bool in_ranges(const struct turn *t, int64_t number)
+/* Whether a number is in the selection by itself, not only because everything is. */
+static bool is_named(const struct turn *t, int64_t number)
 {
     for (size_t i = 0; i < t->ev->range_count; i++) {
         const struct event_range *x = &t->ev->ranges[i];
-        if (x->from == RANGE_ALL || (x->from == RANGE_LAST && number == t->s->next_sweep - 1) ||
+        if ((x->from == RANGE_LAST && number == t->s->next_sweep - 1) ||
             (x->from >= 0 && number >= x->from && number <= x->to))
             return true;
     }
     return false;
+}
+
+static bool in_ranges(const struct turn *t, int64_t number)
+{
+    for (size_t i = 0; i < t->ev->range_count; i++)
+        if (t->ev->ranges[i].from == RANGE_ALL) return true;
+    return is_named(t, number);
 }
 
 static int submit(struct turn *t, struct sched_command *c)
@@ -217,11 +225,14 @@ static int steer_all(struct turn *t, struct sched_command *c)
     return OK;
 }
 
+/* A cancelled sweep comes back to life only when its number is given. */
 static int retry_all(struct turn *t, struct sched_command *c)
 {
     for (int64_t n = 1; n < t->s->next_sweep; n++) {
         if (!in_ranges(t, n)) continue;
-        actions_save(t->out, SAVE_RETRY)->sweep = n;
+        struct save *x = actions_save(t->out, SAVE_RETRY);
+        x->sweep = n;
+        x->revive = is_named(t, n);
         c->open++;
         int rc = turn_ask(t, SAVE_RETRY, n, 0, c->number);
         if (rc < 0) return rc;
@@ -332,7 +343,8 @@ static int retried(struct turn *t, struct sched_command *c, const struct save_an
     return a->added ? sweep_grown(t, a, true) : OK;
 }
 
-/* A run that only the database held has its sweep's count corrected here. */
+/* A run that only the database held has its sweep's count corrected here, unless that was cancelled
+ * meanwhile, with all that waited. */
 static void run_cancelled(struct turn *t, const struct sched_ask *ask, struct sched_command *c,
                           const struct save_answer *a)
 {
@@ -342,8 +354,8 @@ static void run_cancelled(struct turn *t, const struct sched_ask *ask, struct sc
         return;
     }
     c->done++;
-    if (ask->sweep == 0 && sweep_find(t->s, a->sweep))
-        sweep_move(t, a->sweep, RUN_WAITING, RUN_CANCELLED);
+    const struct save_sweep *w = ask->sweep ? NULL : sweep_find(t->s, a->sweep);
+    if (w && w->state != SWEEP_CANCELLED) sweep_move(t, a->sweep, RUN_WAITING, RUN_CANCELLED);
 }
 
 static int asked_answer(struct turn *t, const struct sched_ask *ask, const struct save_answer *a)

@@ -121,10 +121,6 @@ const char *save_text_or_null(const char *text);
 /* Rows of SQL_RUNS_TO_SERVE or SQL_RUNS_HELD, added to *runs (gives). */
 int load_runs(struct db *d, sqlite3_stmt *s, struct save_run **runs, size_t *count, struct err *e);
 
-/* First columns of a statement with at most one parameter, added to *ids (gives). */
-int load_ids(struct db *d, enum sql which, int64_t about, int64_t **ids, size_t *count,
-             struct err *e);
-
 /* Counts and settings of a sweep: 1; 0: there is none of that number. */
 int load_sweep(struct db *d, int64_t sweep, struct save_sweep *out, struct err *e);
 int load_state(struct db *d, struct store_state *out, struct err *e);

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VALUE_TEXT 64
+#define VALUE_TEXT  64
+#define MOST_POINTS 1e9 /* of a rule */
 
 /* A value as its column holds it: a text for rules, a number for the rest; both may be absent. */
 struct cell {
@@ -33,8 +34,11 @@ static bool present(double x)
 static struct cell cell_of(const struct metric_info *m, double value)
 {
     struct cell c = {value, ""};
-    if (m->kind == METRIC_RULE && present(value))
+    if (m->kind != METRIC_RULE || !present(value)) return c;
+    if (fabs(value) < MOST_POINTS)
         snprintf(c.text, sizeof c.text, "trapezoid %" PRId64, (int64_t)value);
+    else
+        snprintf(c.text, sizeof c.text, "unknown");
     return c;
 }
 
@@ -72,9 +76,8 @@ static int differs(struct save_answer *a, int64_t epoch, const char *column, con
                    const char *now)
 {
     a->verdict = VERDICT_DIFFERS;
-    snprintf(a->reason, sizeof a->reason,
-             "not reproducible: epoch %" PRId64 ": %s was stored as %s and is now %s", epoch,
-             column, stored, now);
+    snprintf(a->reason, sizeof a->reason, "epoch %" PRId64 ": %s was stored as %s and is now %s",
+             epoch, column, stored, now);
     return OK;
 }
 

@@ -51,19 +51,16 @@ int load_runs(struct db *d, sqlite3_stmt *s, struct save_run **runs, size_t *cou
     return rc;
 }
 
-int load_ids(struct db *d, enum sql which, int64_t about, int64_t **ids, size_t *count,
-             struct err *e)
+static int load_open_sweeps(struct db *d, int64_t **ids, size_t *count, struct err *e)
 {
     int rc;
-    sqlite3_stmt *s = sqlite3_bind_parameter_count(d->statement[which])
-                          ? db_bind(d, which, e, "i", about)
-                          : db_bind(d, which, e, "");
+    sqlite3_stmt *s = db_bind(d, SQL_SWEEPS_OPEN, e, "");
     if (!s) return E_STORE;
     while ((rc = db_step(d, s, e)) == 1) {
         int64_t *more = room(*ids, *count, sizeof **ids);
         if (!more) {
             db_done(s);
-            return err_set(e, E_NOMEM, "no memory for numbers");
+            return err_set(e, E_NOMEM, "no memory for sweeps");
         }
         *ids = more;
         more[(*count)++] = sqlite3_column_int64(s, 0);
@@ -120,7 +117,7 @@ static int load_sweeps(struct db *d, struct store_state *out, struct err *e)
 {
     int64_t *ids = NULL;
     size_t count = 0;
-    int rc = load_ids(d, SQL_SWEEPS_OPEN, 0, &ids, &count, e);
+    int rc = load_open_sweeps(d, &ids, &count, e);
     if (rc == OK && count && !(out->sweeps = calloc(count, sizeof *out->sweeps)))
         rc = err_set(e, E_NOMEM, "no memory for sweeps");
     for (size_t i = 0; i < count && rc == OK; i++) {

@@ -3,7 +3,6 @@
  * their state. A million points are walked one by one, never held.
  */
 #include "common/clock.h"
-#include "common/hash.h"
 #include "coordinator/store_db.h"
 #include "proto/grid.h"
 #include "proto/spec.h"
@@ -13,56 +12,87 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The runs of one sweep on their way into the table. From a point to the next few values change:
+ * the others stay bound, and their text hashed. */
+struct writer {
+    struct db *db;
+    sqlite3_stmt *insert;
+    int64_t sweep;
+    bool bound; /* `last` is */
+    struct params last;
+    struct params_lines lines;
+};
+
+/* A bijection of 64 bits whose every bit of output depends on every bit of input: the finisher of
+ * SplitMix64 (Steele, Lea, Flood, OOPSLA 2014). */
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
 /* The same for points that differ in their seeds only: 60 bits of a hash over the values of the
  * others. Two settings of a sweep of 10^6 meet by chance once in 10^6 sweeps. */
 static int64_t setting_of(const struct params *p)
 {
-    static const size_t sizes[] = {[PARAM_CHOICE] = sizeof(int64_t),
-                                   [PARAM_INT] = sizeof(int64_t),
-                                   [PARAM_REAL] = sizeof(double),
-                                   [PARAM_SEED] = sizeof(int64_t),
-                                   [PARAM_BOOL] = sizeof(bool)};
-    struct hash h;
-    char hex[HASH_HEX];
-    hash_start(&h);
-    for (int i = 0; i < PARAM_COUNT; i++)
-        if (!schema_is_seed(i))
-            hash_add(&h, (const char *)p + param_list[i].offset, sizes[param_list[i].kind]);
-    hash_end(&h, hex);
-    hex[15] = '\0';
-    return (int64_t)strtoull(hex, NULL, 16);
+    uint64_t h = 0, bits;
+    for (int i = 0; i < PARAM_COUNT; i++) {
+        union param_value v = param_get(p, i);
+        memcpy(&bits, &v, sizeof bits);
+        if (!schema_is_seed(i)) h = mix(h + 0x9e3779b97f4a7c15u + bits);
+    }
+    return (int64_t)(h >> 4);
+}
+
+static bool same_value(const struct params *a, const struct params *b, int param)
+{
+    union param_value x = param_get(a, param), y = param_get(b, param);
+    return memcmp(&x, &y, sizeof x) == 0;
+}
+
+static bool bind_point(struct writer *w, int64_t point, const char *hash, const struct params *p)
+{
+    sqlite3_stmt *s = w->insert;
+    bool ok = sqlite3_bind_int64(s, 1, w->sweep) == SQLITE_OK &&
+              sqlite3_bind_int64(s, 2, point) == SQLITE_OK &&
+              sqlite3_bind_text(s, 3, hash, -1, SQLITE_STATIC) == SQLITE_OK &&
+              sqlite3_bind_int64(s, 4, setting_of(p)) == SQLITE_OK;
+    for (int i = 0; i < PARAM_COUNT && ok; i++)
+        if (!w->bound || !same_value(&w->last, p, i))
+            ok = db_bind_param(s, 5 + i, p, i) == SQLITE_OK;
+    w->last = *p;
+    w->bound = true;
+    return ok;
 }
 
 /* Points that are equal count once: the first stays. */
-static int insert_run(struct db *d, int64_t sweep, int64_t point, const struct params *p,
-                      struct err *e)
+static int insert_run(struct writer *w, int64_t point, const struct params *p, struct err *e)
 {
-    char hash[65];
-    params_hash(p, hash);
-    sqlite3_stmt *s = db_bind(d, SQL_RUN_INSERT, e, "iiti", sweep, point, hash, setting_of(p));
-    if (!s) return E_STORE;
-    for (int i = 0; i < PARAM_COUNT; i++)
-        if (db_bind_param(s, 5 + i, p, i) != SQLITE_OK) {
-            db_done(s);
-            return err_set(e, E_STORE, "%s: point %" PRId64 ": cannot bind %s", d->path, point,
-                           param_list[i].name);
-        }
-    return db_step(d, s, e);
+    char hash[HASH_HEX];
+    params_hash_next(&w->lines, p, hash);
+    if (!bind_point(w, point, hash, p))
+        return err_set(e, E_STORE, "%s: point %" PRId64 " cannot be bound", w->db->path, point);
+    int rc = sqlite3_step(w->insert) == SQLITE_DONE ? OK : db_fail(w->db, e, "RUN_INSERT");
+    sqlite3_reset(w->insert);
+    return rc;
 }
 
 static int insert_points(struct db *d, const struct spec *spec, struct save_answer *a, size_t *rows,
                          struct err *e)
 {
+    struct writer w = {.db = d, .insert = d->statement[SQL_RUN_INSERT], .sweep = a->sweep};
     int64_t count = grid_count(spec);
-    for (int64_t i = 0; i < count; i++) {
+    int rc = OK;
+    for (int64_t i = 0; i < count && rc == OK; i++) {
         struct params p;
-        int rc = grid_point(spec, i, &p, e);
-        if (rc == OK) rc = insert_run(d, a->sweep, i, &p, e);
-        if (rc < 0) return rc;
-        a->added += sqlite3_changes(d->handle);
+        rc = grid_point(spec, i, &p, e);
+        if (rc == OK) rc = insert_run(&w, i, &p, e);
+        if (rc == OK) a->added += sqlite3_changes(d->handle);
     }
+    db_done(w.insert);
     *rows += (size_t)a->added;
-    return OK;
+    return rc;
 }
 
 static int insert_sweep(struct db *d, const struct save *s, const struct spec *spec,
@@ -144,33 +174,30 @@ int save_sweep_state(struct db *d, const struct save *s, struct save_answer *a, 
     return rc < 0 ? rc : OK;
 }
 
-static int retry_sweep(struct db *d, const struct save *s, int64_t sweep, struct save_answer *a,
-                       struct err *e)
+static int retry_sweep(struct db *d, const struct save *s, struct save_answer *a, struct err *e)
 {
     char text[128];
-    int rc = db_do(d, SQL_SWEEP_RETRY, e, "i", sweep);
-    int64_t again = sqlite3_changes(d->handle);
-    if (rc < 0 || again == 0) return rc;
-    a->added += again;
-    snprintf(text, sizeof text, "sweep %" PRId64 ": %" PRId64 " runs wait again", sweep, again);
-    rc = db_do(d, SQL_SWEEP_REVIVE, e, "i", sweep);
-    if (rc == OK) rc = save_sweep_settle(d, sweep, e);
-    return rc < 0 ? rc : save_event(d, s, "retried", text, e);
+    int rc = db_do(d, SQL_SWEEP_RETRY, e, "i", s->sweep);
+    a->added = sqlite3_changes(d->handle);
+    if (rc < 0 || a->added == 0) return rc;
+    snprintf(text, sizeof text, "sweep %" PRId64 ": %" PRId64 " runs wait again", s->sweep,
+             a->added);
+    rc = db_do(d, SQL_SWEEP_REVIVE, e, "i", s->sweep);
+    if (rc == OK) rc = save_sweep_settle(d, s->sweep, e);
+    if (rc == OK) rc = save_event(d, s, "retried", text, e);
+    if (rc == OK) rc = load_sweep(d, s->sweep, &a->totals, e);
+    return rc < 0 ? rc : OK;
 }
 
 int save_retry(struct db *d, const struct save *s, struct save_answer *a, struct err *e)
 {
-    int64_t *sweeps = NULL;
-    size_t count = 0;
-    int rc = load_ids(d, SQL_SWEEPS_TO_RETRY, s->sweep, &sweeps, &count, e);
-    for (size_t i = 0; i < count && rc == OK; i++) rc = retry_sweep(d, s, sweeps[i], a, e);
-    free(sweeps);
-    if (rc < 0 || s->sweep == 0) return rc;
-    if (count == 0) {
-        char text[64];
+    char text[64];
+    int rc = load_sweep(d, s->sweep, &a->totals, e);
+    if (rc < 0) return rc;
+    if (rc == 0) {
         snprintf(text, sizeof text, "there is no sweep %" PRId64, s->sweep);
         return refuse(a, text);
     }
-    rc = load_sweep(d, s->sweep, &a->totals, e);
-    return rc < 0 ? rc : OK;
+    bool spared = a->totals.state == SWEEP_CANCELLED && !s->revive;
+    return spared ? OK : retry_sweep(d, s, a, e);
 }

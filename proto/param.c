@@ -2,7 +2,6 @@
 /* param: the hyperparameters of a run, typed, made from the one list in param.def. */
 #include "proto/param.h"
 
-#include "common/hash.h"
 #include "proto/number.h"
 #include "proto/words.h"
 
@@ -225,13 +224,34 @@ int params_resolve(struct params *p, struct err *e)
     return OK;
 }
 
-void params_hash(const struct params *p, char hex[65])
+static bool same_value(const struct params *a, const struct params *b, int index)
 {
-    char lines[PARAM_COUNT * (WORDS_SIZE + PARAM_TEXT_SIZE + 2)], value[PARAM_TEXT_SIZE];
+    union param_value x = param_get(a, index), y = param_get(b, index);
+    return memcmp(&x, &y, sizeof x) == 0;
+}
+
+void params_hash_next(struct params_lines *k, const struct params *p, char hex[HASH_HEX])
+{
     const int *order = param_order();
-    size_t n = 0;
-    for (int i = 0; i < PARAM_COUNT; i++)
-        n += (size_t)snprintf(lines + n, sizeof lines - n, "%s=%s\n", param_list[order[i]].name,
-                              param_text(p, order[i], value));
-    hash_sha256_hex(lines, n, hex);
+    char value[PARAM_TEXT_SIZE];
+    int at = 0;
+    if (!k->known) hash_start(&k->before[0]);
+    while (k->known && at < PARAM_COUNT && same_value(&k->last, p, order[at])) at++;
+    for (; at < PARAM_COUNT; at++) {
+        if (!k->known || !same_value(&k->last, p, order[at]))
+            snprintf(k->line[at], PARAM_LINE_SIZE, "%s=%s\n", param_list[order[at]].name,
+                     param_text(p, order[at], value));
+        k->before[at + 1] = k->before[at];
+        hash_add(&k->before[at + 1], k->line[at], strlen(k->line[at]));
+    }
+    struct hash whole = k->before[PARAM_COUNT];
+    hash_end(&whole, hex);
+    k->last = *p;
+    k->known = true;
+}
+
+void params_hash(const struct params *p, char hex[HASH_HEX])
+{
+    struct params_lines k = {0};
+    params_hash_next(&k, p, hex);
 }

@@ -10,6 +10,7 @@
 #define GROKD_PROTO_PARAM_H
 
 #include "common/err.h"
+#include "common/hash.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,7 +50,8 @@ struct params {
 };
 
 #define SEED_FOLLOWS    (-1)
-#define PARAM_TEXT_SIZE 64 /* longest canonical text with its NUL */
+#define PARAM_TEXT_SIZE 64  /* longest canonical text with its NUL */
+#define PARAM_LINE_SIZE 128 /* longest name=value\n */
 
 struct param_info {
     const char *name;
@@ -104,6 +106,18 @@ int params_resolve(struct params *p, struct err *e);
 
 /* config_hash: SHA-256, in hexadecimal, of the lines name=value\n sorted by name (of resolved p).
  */
-void params_hash(const struct params *p, char hex[65]);
+void params_hash(const struct params *p, char hex[HASH_HEX]);
+
+/* The lines of the last configuration, and the hash before each: in a grid the next one differs in
+ * few values, mostly in the last. Begin with all zero. */
+struct params_lines {
+    bool known; /* there was one */
+    struct params last;
+    struct hash before[PARAM_COUNT + 1]; /* in alphabetical order, as the lines */
+    char line[PARAM_COUNT][PARAM_LINE_SIZE];
+};
+
+/* The same as params_hash, at the cost of what changed. */
+void params_hash_next(struct params_lines *k, const struct params *p, char hex[HASH_HEX]);
 
 #endif

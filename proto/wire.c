@@ -15,9 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARGUMENT_LIMIT 4096       /* bytes of one argument of Work or Command */
-#define TEXT_LIMIT     (2u << 20) /* bytes of a log or a sweep file */
-#define IDS_LIMIT      256        /* values of one epoch; keeps the search for twins short */
+#define ARGUMENT_LIMIT 4096        /* bytes of one argument of Work or Command */
+#define TEXT_LIMIT     (2u << 20)  /* bytes of a log or a sweep file */
+#define IDS_LIMIT      256         /* values of one epoch; keeps the search for twins short */
+#define HOLDINGS_LIMIT 16384       /* runs of one worker: each is answered */
+#define BLAS_LIMIT     64          /* kernel families of one worker */
+#define MEMORY_LIMIT   (32u << 20) /* bytes that a message may take once it is decoded */
+#define BLOCK_BYTES    16          /* what the C library takes for itself with every block */
 
 int wire_pack(const wire_envelope *m, uint8_t **bytes, size_t *size, struct err *e)
 {
@@ -70,11 +74,13 @@ static bool blas_ok(const Grokd__Blas *b)
     return name_ok(b->family) && name_ok(b->fingerprint);
 }
 
-static bool holdings_ok(Grokd__Holding **h, size_t n)
+static const char *holdings_fault(Grokd__Holding **h, size_t n)
 {
+    if (n > HOLDINGS_LIMIT) return "more holdings than a worker can have";
     for (size_t i = 0; i < n; i++)
-        if (h[i]->run < 1 || h[i]->attempt < 1 || h[i]->epoch < -1) return false;
-    return true;
+        if (h[i]->run < 1 || h[i]->attempt < 1 || h[i]->epoch < -1)
+            return "a holding that cannot be";
+    return NULL;
 }
 
 static const char *hello_fault(const Grokd__Hello *m)
@@ -82,9 +88,10 @@ static const char *hello_fault(const Grokd__Hello *m)
     if (!name_ok(m->uuid) || !name_ok(m->host) || !name_ok(m->cpu) || !name_ok(m->version) ||
         !name_ok(m->git))
         return "a name that is too long or not plain text";
+    if (m->n_blas > BLAS_LIMIT) return "more BLAS families than a worker can have";
     for (size_t i = 0; i < m->n_blas; i++)
         if (!blas_ok(m->blas[i])) return "a BLAS name that is too long or not plain text";
-    return holdings_ok(m->holdings, m->n_holdings) ? NULL : "a holding that cannot be";
+    return holdings_fault(m->holdings, m->n_holdings);
 }
 
 /* (run, attempt) as every message about a run names them. */
@@ -102,6 +109,34 @@ static const char *work_fault(const Grokd__Work *m)
     return NULL;
 }
 
+static int by_place(const void *a, const void *b)
+{
+    const Grokd__Pruning *x = *(Grokd__Pruning *const *)a, *y = *(Grokd__Pruning *const *)b;
+    int order = strcmp(x->scheme, y->scheme);
+    if (!order) order = strcmp(x->layer, y->layer);
+    return order ? order : (x->fraction > y->fraction) - (x->fraction < y->fraction);
+}
+
+/* Points may come in any order: they are sorted in a list of our own. */
+static const char *pruning_fault(Grokd__Pruning *const *points, size_t n)
+{
+    const char *fault = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (!name_ok(points[i]->scheme) || !name_ok(points[i]->layer) ||
+            !(points[i]->fraction >= 0 && points[i]->fraction <= 1))
+            return "a pruning point that cannot be";
+    if (n < 2) return NULL;
+    Grokd__Pruning **sorted = malloc(n * sizeof *sorted);
+    if (!sorted) return "more pruning points than there is memory to check";
+    memcpy(sorted, points, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, by_place);
+    for (size_t i = 1; i < n && !fault; i++)
+        if (!by_place(&sorted[i - 1], &sorted[i]))
+            fault = "a pruning point that stands twice in an epoch";
+    free(sorted);
+    return fault;
+}
+
 static const char *epoch_fault(const Grokd__Epoch *m)
 {
     if (m->n_ids != m->n_values) return "values that are not as many as their ids";
@@ -111,11 +146,7 @@ static const char *epoch_fault(const Grokd__Epoch *m)
             if (m->ids[i] == m->ids[j]) return "an id that stands twice in an epoch";
     for (size_t i = 0; i < m->n_values; i++)
         if (isnan(m->values[i])) return "a value that is NaN; what is not measured is left out";
-    for (size_t i = 0; i < m->n_pruning; i++)
-        if (!name_ok(m->pruning[i]->scheme) || !name_ok(m->pruning[i]->layer) ||
-            !(m->pruning[i]->fraction >= 0 && m->pruning[i]->fraction <= 1))
-            return "a pruning point that cannot be";
-    return NULL;
+    return pruning_fault(m->pruning, m->n_pruning);
 }
 
 static const char *epochs_fault(const Grokd__Epochs *m)
@@ -163,9 +194,7 @@ static const char *fault(const wire_envelope *m)
                    : "a worker, heartbeat or lease below 1";
     case GROKD__ENVELOPE__BODY_REFUSE: return name_ok(m->refuse->reason) ? NULL : bad_text;
     case GROKD__ENVELOPE__BODY_HEARTBEAT:
-        return holdings_ok(m->heartbeat->holdings, m->heartbeat->n_holdings)
-                   ? NULL
-                   : "a holding that cannot be";
+        return holdings_fault(m->heartbeat->holdings, m->heartbeat->n_holdings);
     case GROKD__ENVELOPE__BODY_WORK: return work_fault(m->work);
     case GROKD__ENVELOPE__BODY_EPOCHS: return epochs_fault(m->epochs);
     case GROKD__ENVELOPE__BODY_ENDED: return ended_fault(m->ended);
@@ -185,26 +214,72 @@ static const char *fault(const wire_envelope *m)
     }
 }
 
+static int check_major(uint32_t major, struct err *e)
+{
+    if (major == WIRE_MAJOR) return OK;
+    return err_set(e, E_PROTO, "message of version %" PRIu32 "; this program speaks %d", major,
+                   WIRE_MAJOR);
+}
+
+/* The version stands first in every message, whatever else a later one may say. */
+static uint32_t peek_major(const uint8_t *bytes, size_t size)
+{
+    uint32_t major = 0;
+    if (size < 2 || bytes[0] != 8) return WIRE_MAJOR;
+    for (size_t i = 1; i < size && i < 5; i++) {
+        major |= (uint32_t)(bytes[i] & 127) << 7 * (i - 1);
+        if (bytes[i] < 128) return major;
+    }
+    return WIRE_MAJOR;
+}
+
 /* Fields of later minor versions are kept by protobuf-c and count in the packed size. */
 static int check(const wire_envelope *m, size_t size, struct err *e)
 {
-    if (m->major != WIRE_MAJOR)
-        return err_set(e, E_PROTO, "message of version %" PRIu32 "; this program speaks %d",
-                       m->major, WIRE_MAJOR);
+    int rc = check_major(m->major, e);
+    if (rc < 0) return rc;
     const char *wrong = fault(m);
     if (!wrong && grokd__envelope__get_packed_size(m) != size) wrong = "more bytes than it says";
     if (wrong) return err_set(e, E_PROTO, "message of %zu bytes with %s", size, wrong);
     return OK;
 }
 
+/* Memory for one message, from the C library, up to a limit: two bytes can decode to a hundred. */
+struct budget {
+    size_t left;
+    bool spent;
+};
+
+static void *budget_alloc(void *ctx, size_t size)
+{
+    struct budget *b = ctx;
+    b->spent = b->spent || size > b->left || b->left - size < BLOCK_BYTES;
+    if (b->spent) return NULL;
+    b->left -= size + BLOCK_BYTES;
+    return malloc(size);
+}
+
+static void budget_free(void *ctx, void *block)
+{
+    (void)ctx;
+    free(block);
+}
+
 int wire_unpack(wire_envelope **m, const uint8_t *bytes, size_t size, struct err *e)
 {
+    struct budget b = {.left = MEMORY_LIMIT};
+    ProtobufCAllocator allocator = {budget_alloc, budget_free, &b};
     *m = NULL;
     if (size > WIRE_LIMIT)
         return err_set(e, E_PROTO, "message of %zu bytes; at most %u are read", size, WIRE_LIMIT);
-    *m = grokd__envelope__unpack(NULL, size, bytes);
+    int rc = check_major(peek_major(bytes, size), e);
+    if (rc < 0) return rc;
+    *m = grokd__envelope__unpack(&allocator, size, bytes);
+    if (!*m && b.spent)
+        return err_set(e, E_PROTO, "message of %zu bytes that takes more than %u in memory", size,
+                       MEMORY_LIMIT);
     if (!*m) return err_set(e, E_PROTO, "message of %zu bytes that is no Envelope", size);
-    int rc = check(*m, size, e);
+    rc = check(*m, size, e);
     if (rc < 0) wire_free(m);
     return rc;
 }

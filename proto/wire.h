@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* wire: envelopes to bytes and back. Nothing that arrives is believed before wire_unpack has
- * checked it: size, version, exact length, text that is UTF-8 without control characters and of
- * bounded length, as many values as ids, rising epochs, known ids or none.
+ * checked it: size, version, memory it takes, exact length, text that is UTF-8 without control
+ * characters and of bounded length, as many values as ids, rising epochs, no value or pruning point
+ * twice, no more holdings and kernels than a worker can have.
  */
 #ifndef GROKD_PROTO_WIRE_H
 #define GROKD_PROTO_WIRE_H

@@ -151,7 +151,8 @@ static void do_sweep_state(struct world *w, const struct save *s)
 static void do_retry(struct world *w, const struct save *s)
 {
     struct save_answer *a = answer(w, SAVE_RETRY);
-    for (int64_t i = 1; i <= w->run_count; i++) {
+    bool spared = w->sweeps[s->sweep].state == SWEEP_CANCELLED && !s->revive;
+    for (int64_t i = 1; i <= w->run_count && !spared; i++) {
         struct world_run *r = &w->runs[i];
         if (r->sweep != s->sweep || r->state != RUN_FAILED) continue;
         r->state = RUN_WAITING;
@@ -175,7 +176,8 @@ static struct save_run as_stored(const struct world *w, int64_t i)
                              .epochs_done = r->epochs_done,
                              .failures = r->failures,
                              .losses = r->losses,
-                             .blas = r->blas};
+                             .blas = r->blas,
+                             .params = {.epochs = WORLD_EPOCHS}};
 }
 
 static void do_fetch(struct world *w, const struct save *s)
@@ -384,11 +386,17 @@ void world_epochs(struct world *w, uint64_t peer, int64_t run, int64_t attempt, 
 void world_ended(struct world *w, uint64_t peer, int64_t run, int64_t attempt,
                  enum event_outcome outcome)
 {
+    int64_t done = w->runs[run].epochs_done;
+    size_t written = w->size;
+    if (outcome == OUTCOME_FINISHED && done < WORLD_EPOCHS) {
+        world_epochs(w, peer, run, attempt, done + 1, WORLD_EPOCHS);
+        w->text[w->size = written] = '\0';
+    }
     struct event ev = {.kind = EVENT_ENDED,
                        .peer = peer,
                        .run = run,
                        .attempt = attempt,
-                       .epoch = -1,
+                       .epoch = w->runs[run].epochs_done,
                        .outcome = outcome,
                        .reason = "because",
                        .log = "its log",

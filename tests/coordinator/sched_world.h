@@ -17,6 +17,7 @@
 #include "coordinator/sched.h"
 
 #define WORLD_RUNS    20000
+#define WORLD_EPOCHS  9 /* of every run */
 #define WORLD_ANSWERS 20000
 #define WORLD_SWEEPS  16
 #define WORLD_TEXT    (1 << 20)
@@ -64,6 +65,8 @@ void world_hello_as(struct world *w, uint64_t peer, const char *uuid, uint32_t s
                     const struct event_holding *holdings, size_t count);
 void world_epochs(struct world *w, uint64_t peer, int64_t run, int64_t attempt, int64_t first,
                   int64_t last);
+
+/* FINISHED: after the epochs that are still missing, of which no line is written. */
 void world_ended(struct world *w, uint64_t peer, int64_t run, int64_t attempt,
                  enum event_outcome outcome);
 void world_beat(struct world *w, uint64_t peer, const struct event_holding *holdings, size_t count);

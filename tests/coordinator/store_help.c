@@ -175,6 +175,23 @@ struct row help_row(int64_t run, int64_t epoch)
     return r;
 }
 
+void help_open_run(struct help *h, int seeds)
+{
+    help_open(h);
+    struct save saves[] = {help_sweep(1, help_spec("demo", seeds, 0)), help_worker(1),
+                           help_assign(1, 1, 1)};
+    struct store_result r = help_store(h, saves, sizeof saves / sizeof *saves);
+    store_result_free(&r);
+}
+
+struct save_answer help_rows(struct help *h, int64_t run, int64_t attempt, int64_t from, int64_t to)
+{
+    struct row rows[16];
+    size_t n = 0;
+    for (int64_t e = from; e <= to; e++) rows[n++] = help_row(run, e);
+    return help_one(h, help_epochs(run, attempt, rows, n));
+}
+
 static sqlite3_stmt *ask(const struct help *h, const char *sql, sqlite3 **db)
 {
     sqlite3_stmt *s = NULL;

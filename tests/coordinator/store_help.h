@@ -36,6 +36,13 @@ struct save help_assign(int64_t run, int64_t attempt, int64_t worker);
 struct save help_epochs(int64_t run, int64_t attempt, const struct row *rows, size_t count);
 struct save help_end(int64_t run, int64_t attempt, const char *outcome, enum run_state state);
 
+/* A new folder with sweep 1 of `seeds` runs and worker 1, which has run 1. */
+void help_open_run(struct help *h, int seeds);
+
+/* Epochs from..to of an attempt (16 at most), as help_row makes them, in one message. */
+struct save_answer help_rows(struct help *h, int64_t run, int64_t attempt, int64_t from,
+                             int64_t to);
+
 /* A row whose every value is a function of run and epoch; no pruning. */
 struct row help_row(int64_t run, int64_t epoch);
 

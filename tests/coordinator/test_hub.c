@@ -92,7 +92,9 @@ void test_an_epoch_sent_twice_is_stored_once_and_one_that_differs_fails_the_run(
     assert_int_equal(rig_last(&r, GROKD__ENVELOPE__BODY_STOP)->stop->run, 1);
     assert_string_equal(help_text(&r.base, "SELECT state FROM runs"), "failed");
     assert_int_equal(
-        help_int(&r.base, "SELECT reason LIKE 'not reproducible: %train_loss%' FROM runs"), 1);
+        help_int(&r.base,
+                 "SELECT reason LIKE 'not reproducible: epoch 2: train_loss was%' FROM runs"),
+        1);
     assert_int_equal(help_int(&r.base, "SELECT count(*) FROM epochs"), 3);
     assert_int_equal(help_int(&r.base, "SELECT count(*) FROM events WHERE kind = 'differs'"), 1);
     rig_close(&r);

@@ -119,9 +119,10 @@ static int answer(struct scene *s, uint64_t peer, struct err *e)
 struct reader {
     struct scene *scene;
     struct sock *sock;
-    char text[16];
+    char text[WIRE_NAME];
 };
 
+/* An Answer's text, or the reason of a Refuse. */
 static void try_read(void *ctx)
 {
     struct reader *r = ctx;
@@ -129,18 +130,25 @@ static void try_read(void *ctx)
     wire_envelope *envelope;
     if (!sock_recv(r->sock, &m)) return;
     assert_int_equal(wire_unpack(&envelope, m.bytes, m.size, NULL), OK);
-    snprintf(r->text, sizeof r->text, "%s", envelope->answer->text);
+    bool refused = envelope->body_case == GROKD__ENVELOPE__BODY_REFUSE;
+    snprintf(r->text, sizeof r->text, "%s",
+             refused ? envelope->refuse->reason : envelope->answer->text);
     wire_free(&envelope);
     loop_stop(r->scene->loop);
 }
 
-static void expect_answer(struct scene *s, struct sock *sock)
+static void expect_text(struct scene *s, struct sock *sock, const char *text)
 {
     struct reader r = {.scene = s, .sock = sock};
     timer_start(&s->tick, s->loop, 1, 1, try_read, &r);
     loop_run(s->loop);
     timer_stop(&s->tick);
-    assert_string_equal(r.text, "well");
+    if (!strstr(r.text, text)) fail_msg("no '%s' in: %s", text, r.text);
+}
+
+static void expect_answer(struct scene *s, struct sock *sock)
+{
+    expect_text(s, sock, "well");
 }
 
 void test_workers_and_grokctl_are_heard_told_apart_and_answered(void **state)
@@ -166,7 +174,7 @@ void test_workers_and_grokctl_are_heard_told_apart_and_answered(void **state)
     close_scene(&s);
 }
 
-void test_bytes_that_are_no_message_are_counted_and_dropped(void **state)
+void test_bytes_that_are_no_message_are_counted_and_refused(void **state)
 {
     struct scene s;
     (void)state;
@@ -178,6 +186,38 @@ void test_bytes_that_are_no_message_are_counted_and_dropped(void **state)
     listen_for(&s, 1);
     assert_int_equal(s.heard, 1);
     assert_int_equal(router_bad_count(s.router), 2);
+    close_scene(&s);
+}
+
+void test_who_speaks_another_version_is_told_so(void **state)
+{
+    static const char later[] = {8, 2, 0x5a, 0};
+    struct scene s;
+    (void)state;
+    open_scene(&s);
+    open_clients(&s);
+    assert_int_equal(sock_send(s.worker, 0, later, sizeof later), SOCK_SENT);
+    expect_text(&s, s.worker, "version 2; this program speaks 1");
+    assert_int_equal(sock_send(s.ctl, 0, later, sizeof later), SOCK_SENT);
+    expect_text(&s, s.ctl, "version 2; this program speaks 1");
+    assert_int_equal(s.heard, 0);
+    close_scene(&s);
+}
+
+/* A worker with thousands of slots is sent its work at a stretch. */
+void test_thousands_of_messages_to_one_peer_all_leave(void **state)
+{
+    enum { MANY = 5000 };
+    struct scene s;
+    struct err e;
+    (void)state;
+    open_scene(&s);
+    open_clients(&s);
+    send_goodbye(s.worker);
+    listen_for(&s, 1);
+    for (int i = 0; i < MANY; i++)
+        if (answer(&s, s.peer, &e) < 0) fail_msg("message %d: %s", i, e.text);
+    for (int i = 0; i < MANY; i++) expect_answer(&s, s.worker);
     close_scene(&s);
 }
 

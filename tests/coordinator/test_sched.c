@@ -80,6 +80,27 @@ void test_a_sweep_of_higher_priority_goes_first_even_when_the_window_is_full(voi
     world_close(&w);
 }
 
+void test_a_look_for_higher_priority_is_repeated_when_its_answer_came_too_late(void **state)
+{
+    (void)state;
+    struct world w;
+    struct event submit = {.kind = EVENT_SUBMIT, .peer = 99, .text = "2 5"};
+    struct event_range range = {40, 40};
+    struct event cancel = {
+        .kind = EVENT_CANCEL_RUNS, .peer = 99, .ranges = &range, .range_count = 1};
+    world_open(&w, 100, 16);
+    world_on(&w, &submit);
+    struct save_answer added = w.answers[--w.answer_count];
+    struct event answer = {.kind = EVENT_ANSWER, .answer = &added};
+    world_on(&w, &answer);
+    assert_true(w.s.fetching);
+    world_on(&w, &cancel); /* of a run that the answer may still call waiting */
+    world_answers(&w);
+    world_hello(&w, 7, 1);
+    assert_non_null(strstr(w.text, "-> 7 work 101/1"));
+    world_close(&w);
+}
+
 void test_the_window_is_refilled_until_every_run_has_been_handed_out_once(void **state)
 {
     (void)state;
@@ -261,6 +282,58 @@ void test_a_run_whose_end_came_but_not_its_epochs_is_not_finished(void **state)
     world_forget(&w);
     world_on(&w, &ended);
     assert_non_null(strstr(w.text, "save end 1/1 lost waiting f0 l1\n-> 7 stop 1/1\n"));
+    world_close(&w);
+}
+
+/* Nine of ten epochs are stored when it says that it has finished. */
+void test_a_run_that_ends_before_its_last_epoch_is_finished_only_by_its_stop_rule(void **state)
+{
+    (void)state;
+    struct event ended = {.kind = EVENT_ENDED,
+                          .peer = 7,
+                          .run = 1,
+                          .attempt = 1,
+                          .epoch = 8,
+                          .outcome = OUTCOME_FINISHED};
+    for (int stop = 0; stop < 2; stop++) {
+        struct world w;
+        world_open(&w, 1, 0);
+        if (stop) w.s.sweeps[0].settings.stop_test_accuracy = 0.99;
+        world_hello(&w, 7, 1);
+        world_epochs(&w, 7, 1, 1, 0, 8);
+        world_forget(&w);
+        world_on(&w, &ended);
+        assert_non_null(strstr(w.text, stop ? "save end 1/1 finished finished f0 l0\n-> 7 ack 1/1 8"
+                                            : "save end 1/1 lost waiting f0 l1\n-> 7 stop 1/1\n"));
+        world_close(&w);
+    }
+}
+
+void test_an_epoch_beyond_the_last_one_is_not_stored(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, 1, 0);
+    world_hello(&w, 7, 1);
+    world_forget(&w);
+    world_epochs(&w, 7, 1, 1, 0, WORLD_EPOCHS + 1);
+    assert_memory_equal(w.text, "save end 1/1 lost waiting f0 l1\n-> 7 stop 1/1\n", 46);
+    assert_int_equal(w.runs[1].epochs_done, -1);
+    world_close(&w);
+}
+
+void test_who_reports_without_waiting_for_answers_is_stopped(void **state)
+{
+    (void)state;
+    struct world w;
+    struct event ev = {.kind = EVENT_EPOCHS, .peer = 7, .run = 1, .attempt = 1};
+    world_open(&w, 1, 0);
+    world_hello(&w, 7, 1);
+    world_forget(&w);
+    for (int i = 0; i < 1000 && !strstr(w.text, "stop"); i++) world_on(&w, &ev);
+    assert_non_null(strstr(w.text, "save end 1/1 lost waiting f0 l1\n-> 7 stop 1/1\n"));
+    assert_true(w.answer_count < 100);
+    world_answers(&w);
     world_close(&w);
 }
 

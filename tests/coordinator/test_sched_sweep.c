@@ -109,6 +109,23 @@ void test_runs_are_cancelled_by_their_numbers_wherever_they_are(void **state)
     world_close(&w);
 }
 
+/* Both are asked for before the database answers to the first. */
+void test_a_run_cancelled_with_its_sweep_is_counted_once(void **state)
+{
+    (void)state;
+    struct world w;
+    struct event_range range = {40, 40}, sweep = {1, 1};
+    struct event run = {.kind = EVENT_CANCEL_RUNS, .peer = 99, .ranges = &range, .range_count = 1};
+    struct event all = {.kind = EVENT_CANCEL, .peer = 99, .ranges = &sweep, .range_count = 1};
+    world_open(&w, 60, 16);
+    world_on(&w, &run);
+    world_on(&w, &all);
+    world_answers(&w);
+    assert_int_equal(w.s.sweeps[0].cancelled, 60);
+    assert_int_equal(w.s.sweeps[0].waiting, 0);
+    world_close(&w);
+}
+
 static void fail_for_good(struct world *w, int64_t run)
 {
     struct event ev = {.kind = EVENT_ENDED,
@@ -145,6 +162,24 @@ void test_retry_lets_failed_runs_wait_again_even_of_a_sweep_that_was_done(void *
     world_close(&w);
 }
 
+void test_retry_of_all_leaves_cancelled_sweeps_alone_unless_they_are_named(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, 3, 0);
+    world_hello(&w, 7, 1);
+    fail_for_good(&w, 1);
+    world_command(&w, EVENT_CANCEL, 1, 1);
+    world_forget(&w);
+    world_command(&w, EVENT_RETRY, RANGE_ALL, 0);
+    assert_non_null(strstr(w.text, "-> 99 answer 0 0 runs wait again\n"));
+    assert_int_equal(w.sweeps[1].state, SWEEP_CANCELLED);
+    world_command(&w, EVENT_RETRY, 1, 1);
+    assert_non_null(strstr(w.text, "-> 99 answer 0 1 run waits again\n"));
+    assert_int_equal(w.sweeps[1].state, SWEEP_ACTIVE);
+    world_close(&w);
+}
+
 void test_a_sweep_is_not_closed_while_a_retry_may_still_bring_runs_back(void **state)
 {
     (void)state;
@@ -155,10 +190,11 @@ void test_a_sweep_is_not_closed_while_a_retry_may_still_bring_runs_back(void **s
                          .peer = 7,
                          .run = 2,
                          .attempt = 1,
-                         .epoch = -1,
+                         .epoch = WORLD_EPOCHS,
                          .outcome = OUTCOME_FINISHED};
     world_open(&w, 2, 0);
     world_hello(&w, 7, 2);
+    world_epochs(&w, 7, 2, 1, 0, WORLD_EPOCHS);
     fail_for_good(&w, 1);
     world_forget(&w);
     world_on(&w, &retry);

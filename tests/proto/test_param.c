@@ -149,6 +149,30 @@ void test_config_hash_covers_every_parameter_sorted_by_name(void **state)
     assert_string_equal(hex, twin);
 }
 
+/* Whatever changes from one configuration to the next, the hash is that of the whole. */
+void test_a_hash_that_goes_on_from_the_last_one_is_the_same(void **state)
+{
+    (void)state;
+    static const char *const changes[][2] = {
+        {"seed", "4"},          {"weight_multiplier", "10"}, {"weight_multiplier", "0.1"},
+        {"activation", "relu"}, {"shuffle", "true"},         {"learning_rate", "1e-300"},
+        {"seed", "123456789"},  {"activation", "relu"},      {"epochs", "1"},
+        {"data_seed", "9"},     {"shuffle", "false"},        {"weight_multiplier", "1000000"}};
+    struct params_lines lines = {0};
+    struct params p;
+    struct err e;
+    params_default(&p);
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        char hex[65], twin[65];
+        assert_int_equal(assign(&p, changes[i][0], changes[i][1], &e), OK);
+        struct params whole = p;
+        assert_int_equal(params_resolve(&whole, &e), OK);
+        params_hash_next(&lines, &whole, hex);
+        params_hash(&whole, twin);
+        assert_string_equal(hex, twin);
+    }
+}
+
 void test_numbers_are_checked_against_type_and_bounds(void **state)
 {
     (void)state;

@@ -113,9 +113,15 @@ void test_epochs_that_cannot_be_are_refused(void **state)
     first->epoch = -1;
     refused(m, "below 0");
     first->epoch = 10;
-    m->epochs->epochs[1]->pruning[0]->fraction = 1.5;
+    Grokd__Pruning **curve = m->epochs->epochs[1]->pruning;
+    curve[0]->fraction = 1.5;
     refused(m, "pruning point");
-    m->epochs->epochs[1]->pruning[0]->fraction = 0.5;
+    curve[0]->fraction = curve[1]->fraction;
+    refused(m, "pruning point that stands twice");
+    curve[0]->fraction = -0.0;
+    curve[1]->fraction = 0;
+    refused(m, "pruning point that stands twice");
+    curve[1]->fraction = 1;
     m->epochs->attempt = 0;
     refused(m, "below 1");
     m->epochs->attempt = 1;
@@ -141,6 +147,30 @@ void test_more_values_than_there_can_be_are_refused(void **state)
     wire_free(&m);
 }
 
+void test_points_of_several_curves_may_come_in_any_order(void **state)
+{
+    (void)state;
+    static const struct pruning_point points[] = {{"layer", "", 1, 0, 5},
+                                                  {"global", "", 1, 0, 5},
+                                                  {"layer", "", 0, 1, 0.01},
+                                                  {"layer", "hidden", 1, 0, 5}};
+    wire_envelope *m = two_epochs(), *back;
+    struct err e;
+    struct row r;
+    row_clear(&r, 11);
+    r.pruning = points;
+    r.pruning_count = 4;
+    grokd__epoch__free_unpacked(m->epochs->epochs[1], NULL);
+    m->epochs->epochs[1] = wire_epoch(&r);
+    assert_int_equal(round_trip(m, &back, &e), OK);
+    assert_string_equal(back->epochs->epochs[1]->pruning[3]->layer, "hidden");
+    wire_free(&back);
+    free(m->epochs->epochs[1]->pruning[3]->layer);
+    m->epochs->epochs[1]->pruning[3]->layer = strdup("");
+    refused(m, "stands twice");
+    wire_free(&m);
+}
+
 void test_another_major_and_no_body_are_refused(void **state)
 {
     (void)state;
@@ -149,6 +179,17 @@ void test_another_major_and_no_body_are_refused(void **state)
     refused(&m, "no body");
     m.major = 2;
     refused(&m, "version 2; this program speaks 1");
+}
+
+/* What a later version says may make no sense to us: its number still does. */
+void test_another_major_is_told_before_its_message_is_understood(void **state)
+{
+    (void)state;
+    static const uint8_t later[] = {8, 0xac, 2, 0x12, 0}; /* a Hello without its fields */
+    wire_envelope *m;
+    struct err e;
+    assert_int_equal(wire_unpack(&m, later, sizeof later, &e), E_PROTO);
+    assert_non_null(strstr(e.text, "version 300; this program speaks 1"));
 }
 
 void test_names_are_plain_and_short(void **state)
@@ -208,6 +249,57 @@ void test_ended_and_hello_are_checked(void **state)
     hello.n_holdings = 1;
     hello.holdings = holdings;
     refused(&m, "holding");
+}
+
+void test_a_worker_can_only_hold_and_offer_so_much(void **state)
+{
+    (void)state;
+    enum { MANY = 100000 };
+    wire_envelope m;
+    Grokd__Hello hello = GROKD__HELLO__INIT;
+    Grokd__Heartbeat beat = GROKD__HEARTBEAT__INIT;
+    Grokd__Holding holding = GROKD__HOLDING__INIT, **holdings = calloc(MANY, sizeof *holdings);
+    Grokd__Blas blas = GROKD__BLAS__INIT, **offers = calloc(MANY, sizeof *offers);
+    holding.run = holding.attempt = 1;
+    blas.family = blas.fingerprint = (char *)"x";
+    for (int i = 0; i < MANY; i++) holdings[i] = &holding, offers[i] = &blas;
+    envelope(&m, GROKD__ENVELOPE__BODY_HEARTBEAT);
+    m.heartbeat = &beat;
+    beat.holdings = holdings;
+    beat.n_holdings = MANY;
+    refused(&m, "more holdings");
+    envelope(&m, GROKD__ENVELOPE__BODY_HELLO);
+    m.hello = &hello;
+    hello.uuid = hello.host = hello.cpu = hello.version = (char *)"x";
+    hello.holdings = holdings;
+    hello.n_holdings = MANY;
+    refused(&m, "more holdings");
+    hello.n_holdings = 0;
+    hello.blas = offers;
+    hello.n_blas = MANY;
+    refused(&m, "more BLAS families");
+    free(holdings);
+    free(offers);
+}
+
+/* Two bytes on the wire are a hundred in memory: the limit holds there too. */
+void test_a_message_that_grows_when_it_is_read_is_refused(void **state)
+{
+    (void)state;
+    enum { EPOCHS = (WIRE_LIMIT - 64) / 4 };
+    static const uint8_t epoch[] = {0x1a, 2, 8, 0};
+    uint8_t *bytes = malloc(WIRE_LIMIT), *at = bytes;
+    uint32_t inside = 4 + 4 * EPOCHS;
+    wire_envelope *m;
+    struct err e;
+    *at++ = 8, *at++ = 1, *at++ = 0x3a;
+    for (uint32_t n = inside; n || at == bytes + 3; n >>= 7)
+        *at++ = (uint8_t)((n & 127) | (n > 127 ? 128 : 0));
+    *at++ = 8, *at++ = 1, *at++ = 16, *at++ = 1;
+    for (int i = 0; i < EPOCHS; i++, at += 4) memcpy(at, epoch, 4);
+    assert_int_equal(wire_unpack(&m, bytes, (size_t)(at - bytes), &e), E_PROTO);
+    assert_non_null(strstr(e.text, "takes more than"));
+    free(bytes);
 }
 
 void test_cleaned_text_can_be_sent(void **state)

@@ -9,9 +9,9 @@
  *   died SLOT status|signal NUMBER
  *
  *   hello [RUN.ATTEMPT@EPOCH]... | heartbeat [...]... | goodbye | epochs RUN.ATTEMPT FIRST-LAST
- *   ended RUN.ATTEMPT OUTCOME EPOCH | start SLOT FAMILY | work SLOT RUN.ATTEMPT | stop SLOT
- * RUN.ATTEMPT kill SLOT | pause SLOT | resume SLOT | exit CODE | refused (session_on returned an
- * error)
+ *   ended RUN.ATTEMPT OUTCOME EPOCH | start SLOT FAMILY | work SLOT RUN.ATTEMPT
+ *   stop SLOT RUN.ATTEMPT | kill SLOT | pause SLOT | resume SLOT | exit CODE
+ *   refused             (session_on returned an error)
  *
  * Every message is packed and unpacked with all checks on its way in and out. Notes are left out.
  */
