@@ -124,18 +124,16 @@ static void on_exit_of_child(void *ctx, int status, int signal)
 
 int slot_start(struct slot *s, const char *family, struct err *e)
 {
-    char core[64], pipe_fd[16];
+    char blas[64], pipe_fd[16];
     int child_log = -1;
-    snprintf(core, sizeof core, "OPENBLAS_CORETYPE=%s", family);
+    snprintf(blas, sizeof blas, "grokd.blas=%s", family);
     snprintf(pipe_fd, sizeof pipe_fd, "%d", CHILD_FD);
-    const char *arguments[] = {s->config.program, "--pipe", pipe_fd, NULL};
-    const char *environment[] = {core, "OPENBLAS_NUM_THREADS=1", NULL};
+    const char *arguments[] = {s->config.program, "--pipe", pipe_fd, blas, NULL};
     if (s->child) return err_set(e, E_STATE, "slot %u has a process already", s->config.index);
     s->in = (struct blocks){.limit = WIRE_LIMIT};
     int rc = log_open(s, &child_log, e);
     if (rc == OK) {
         struct child_config c = {.arguments = arguments,
-                                 .environment = environment,
                                  .cpu = s->config.cpu,
                                  .log_fd = child_log,
                                  .on_bytes = on_bytes,

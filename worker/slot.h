@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* slot: one place where runs are trained: a child process `grokd-train --pipe 3`, pinned to one
- * processor, one BLAS thread, serving runs one after another.
+ * processor, one thread, serving runs one after another.
  *
  * It carries messages and reports deaths; what they mean is the session's to decide. What the child
  * writes to stderr goes to nobody's disk: the last SLOT_LOG bytes of each run are kept and lent

@@ -70,7 +70,7 @@ void train_json_row(FILE *to, const struct row *r)
     fputs(r->pruning_count ? "]}\n" : "}\n", to);
 }
 
-void train_json_run(FILE *to, const struct params *p, const char *family, const char *fingerprint)
+void train_json_run(FILE *to, const struct params *p, const struct blas *b)
 {
     char text[PARAM_TEXT_SIZE], hash[65];
     fputs("{", to);
@@ -86,8 +86,8 @@ void train_json_run(FILE *to, const struct params *p, const char *family, const 
     params_hash(p, hash);
     fprintf(to, "\"config_hash\": \"%s\", \"version\": \"%s\", \"git\": \"%s\", \"blas\": ", hash,
             GROKD_VERSION, GROKD_GIT);
-    put_text(to, family);
+    put_text(to, b->family);
     fputs(", \"blas_fingerprint\": ", to);
-    put_text(to, fingerprint);
+    put_text(to, b->fingerprint);
     fputs("}\n", to);
 }

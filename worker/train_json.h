@@ -9,6 +9,7 @@
 
 #include "proto/metric.h"
 #include "proto/param.h"
+#include "worker/num/blas.h"
 
 #include <stdio.h>
 
@@ -17,6 +18,6 @@
 void train_json_row(FILE *to, const struct row *r);
 
 /* Every hyperparameter by its name, config_hash, version, git and the kernels; and a line end. */
-void train_json_run(FILE *to, const struct params *p, const char *family, const char *fingerprint);
+void train_json_run(FILE *to, const struct params *p, const struct blas *b);
 
 #endif

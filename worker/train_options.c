@@ -175,23 +175,40 @@ static const char usage[] =
     "                       weights of the epochs of grokd.save_model\n"
     "  --init FILE[:PREFIX] initial weights from a safetensors file, PREFIX before each name\n"
     "  --data FILE          training and test pairs from a safetensors file\n"
-    "  --blas               print the family of matrix kernels and its fingerprint\n"
+    "  --blas               print who multiplies matrices, grokd itself unless grokd.blas=FAMILY\n"
+    "                       names kernels of OpenBLAS, and the fingerprint of fixed products\n"
     "  --pipe FD            serve a worker over a connected socket\n"
     "  --help, --version\n"
     "\n"
     "Exit codes: 0 done, 1 the run failed, 2 bad usage or bad file, 4 no memory or no room.\n";
 
+/* `defaults` holds lines grokd.NAME=VALUE for the settings that matter here. */
+static void help_setting(FILE *to, const char *name, const char *defaults, const char *meaning)
+{
+    char line[128];
+    int n = snprintf(line, sizeof line, "grokd.%s=", name);
+    const char *at = strstr(defaults, line);
+    if (at)
+        fprintf(to, "  grokd.%s (%.*s): %s\n", name, (int)strcspn(at + n, "\n"), at + n, meaning);
+}
+
 void train_help(FILE *to)
 {
+    char defaults[SETTINGS_TEXT + 32];
+    struct settings s;
+    settings_default(&s);
+    settings_text(&s, defaults);
+    strcat(defaults, "grokd.blas=auto\n");
     fputs(usage, to);
     fputs("\nParameters (default): meaning\n", to);
     for (int i = 0; i < PARAM_COUNT; i++) {
         const struct param_info *p = &param_list[i];
         fprintf(to, "  %s (%s): %s\n", p->name, p->fallback, p->meaning);
     }
-    fputs("\nSettings: meaning\n", to);
+    fputs("\nSettings (default): meaning; those of a whole sweep are taken and change nothing\n",
+          to);
 #define SETTING(name, kind, field, least, most, who, meaning)                                      \
-    fprintf(to, "  grokd.%s: %s\n", name, meaning);
+    help_setting(to, name, defaults, meaning);
 #include "proto/settings.def"
 #undef SETTING
 }

@@ -30,8 +30,8 @@ static int close_written(FILE *f, const char *what, struct err *e)
     return failed ? err_errno(e, E_IO, "%s could not be written", what) : OK;
 }
 
-int train_out_open(struct train_out *o, const struct train_options *options, const char *family,
-                   const char *fingerprint, struct err *e)
+int train_out_open(struct train_out *o, const struct train_options *options, const struct blas *b,
+                   struct err *e)
 {
     *o = (struct train_out){.options = options};
     train_bar_open(&o->bar);
@@ -40,7 +40,7 @@ int train_out_open(struct train_out *o, const struct train_options *options, con
     int rc = file_make_dir(options->out, 0777, e);
     if (rc == OK) rc = open_in(&run, options->out, "run.json", e);
     if (rc < 0) return rc;
-    train_json_run(run, &options->params, family, fingerprint);
+    train_json_run(run, &options->params, b);
     rc = close_written(run, "run.json", e);
     return rc < 0 ? rc : open_in(&o->epochs, options->out, "epochs.jsonl", e);
 }

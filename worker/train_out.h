@@ -8,6 +8,7 @@
 #ifndef GROKD_WORKER_TRAIN_OUT_H
 #define GROKD_WORKER_TRAIN_OUT_H
 
+#include "worker/num/blas.h"
 #include "worker/train_bar.h"
 #include "worker/train_options.h"
 #include "worker/train_run.h"
@@ -21,8 +22,8 @@ struct train_out {
 };
 
 /* Makes the folder and run.json when there is to be one; options are lent. */
-int train_out_open(struct train_out *o, const struct train_options *options, const char *family,
-                   const char *fingerprint, struct err *e);
+int train_out_open(struct train_out *o, const struct train_options *options, const struct blas *b,
+                   struct err *e);
 
 /* A train_listener's epoch. */
 int train_out_epoch(void *ctx, const struct train_epoch *now, struct err *e);

@@ -24,7 +24,7 @@ enum { PIPE_CLOSED = 2 };
 
 struct pipe {
     int fd;
-    const char *family, *fingerprint;
+    const struct blas *blas; /* in use here */
     struct blocks in;
     int64_t run, attempt; /* under way */
     int64_t epoch;        /* last one said; -1: none */
@@ -52,8 +52,8 @@ static int say_ready(struct pipe *p, struct err *e)
     wire_envelope m = GROKD__ENVELOPE__INIT;
     Grokd__Ready ready = GROKD__READY__INIT;
     Grokd__Blas blas = GROKD__BLAS__INIT;
-    blas.family = (char *)(uintptr_t)p->family;
-    blas.fingerprint = (char *)(uintptr_t)p->fingerprint;
+    blas.family = (char *)(uintptr_t)p->blas->family;
+    blas.fingerprint = (char *)(uintptr_t)p->blas->fingerprint;
     ready.blas = &blas;
     m.ready = &ready;
     return say(p, &m, GROKD__ENVELOPE__BODY_READY, e);
@@ -173,10 +173,11 @@ static int say_result(struct pipe *p, int rc, const struct err *why, struct err 
 
 static bool kernels_differ(const struct pipe *p, const Grokd__Blas *wanted, struct err *why)
 {
-    if (!strcmp(wanted->family, p->family) && !strcmp(wanted->fingerprint, p->fingerprint))
+    const struct blas *here = p->blas;
+    if (!strcmp(wanted->family, here->family) && !strcmp(wanted->fingerprint, here->fingerprint))
         return false;
     err_set(why, E_STATE, "kernels %.32s %.16s are wanted, %.32s %.16s are here", wanted->family,
-            wanted->fingerprint, p->family, p->fingerprint);
+            wanted->fingerprint, here->family, here->fingerprint);
     return true;
 }
 
@@ -203,10 +204,9 @@ static int work(struct pipe *p, const Grokd__Work *w, struct err *e)
     return say_result(p, rc, &why, e);
 }
 
-int train_pipe_serve(int fd, const char *family, const char *fingerprint, struct err *e)
+int train_pipe_serve(int fd, const struct blas *b, struct err *e)
 {
-    struct pipe p = {
-        .fd = fd, .family = family, .fingerprint = fingerprint, .in = {.limit = WIRE_LIMIT}};
+    struct pipe p = {.fd = fd, .blas = b, .in = {.limit = WIRE_LIMIT}};
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
         return err_errno(e, E_USAGE, "--pipe %d", fd);

@@ -12,13 +12,14 @@
 #define GROKD_WORKER_TRAIN_PIPE_H
 
 #include "common/err.h"
+#include "worker/num/blas.h"
 
 #define PIPE_FLUSH_MS 50
 #define PIPE_EPOCHS   64
 
-/* Returns OK when the worker closed its end; E_IO, E_PROTO when the talk broke. family and
- * fingerprint are this process's kernels. */
-int train_pipe_serve(int fd, const char *family, const char *fingerprint, struct err *e);
+/* Returns OK when the worker closed its end; E_IO, E_PROTO when the talk broke. b: this process's
+ * kernels; a Work for others is answered with LOST. */
+int train_pipe_serve(int fd, const struct blas *b, struct err *e);
 
 /* Lets the kernel end this process when its parent dies; E_IO when that has happened already. */
 int train_pipe_bind_to_parent(struct err *e);

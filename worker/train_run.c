@@ -9,7 +9,6 @@ struct run {
     const struct settings *settings;
     struct trainer *trainer;
     struct measure *measure;
-    bool stopping;
 };
 
 static int64_t least(int64_t a, int64_t b)
@@ -17,13 +16,12 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* A comparison with NaN is false: without a rule, or without a test set, nothing stops. */
+/* A comparison with NaN is false: without a rule, or without a test set, nothing stops. Once it
+ * holds, later epochs give a later end. */
 static void apply_stop_rule(struct run *r, const struct row *row)
 {
-    if (r->stopping || !(row->value[METRIC_test_accuracy] >= r->settings->stop_test_accuracy))
-        return;
-    r->stopping = true;
-    r->params.epochs = least(r->params.epochs, row->epoch + r->settings->stop_after);
+    if (row->value[METRIC_test_accuracy] >= r->settings->stop_test_accuracy)
+        r->params.epochs = least(r->params.epochs, row->epoch + r->settings->stop_after);
 }
 
 /* Epoch 0 as initialised, else one more. */

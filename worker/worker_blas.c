@@ -11,13 +11,12 @@
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Families for processors that run grokd at all (x86-64-v3 and up); NULL: the library's choice. */
-static const char *const families[] = {NULL,       "Haswell",    "Zen",
+/* What may be asked for; those of OpenBLAS that a processor needs no less than x86-64-v3 for. */
+static const char *const families[] = {"auto",     "Haswell",    "Zen",
                                        "SkylakeX", "Cooperlake", "Sapphirerapids"};
 #define FAMILIES (sizeof families / sizeof families[0])
 
@@ -30,39 +29,18 @@ struct trial {
     char text[256]; /* what it printed */
 };
 
-static bool is_set_by_us(const char *variable)
-{
-    return !strncmp(variable, "OPENBLAS_CORETYPE=", 18) ||
-           !strncmp(variable, "OPENBLAS_NUM_THREADS=", 21);
-}
-
-/* Our environment, which slots inherit too, with other kernels; the block is the caller's to free,
- * not its strings. */
-static char **environment_with(char *core)
-{
-    static char one_thread[] = "OPENBLAS_NUM_THREADS=1";
-    size_t n = 0, k = 0;
-    while (environ[n]) n++;
-    char **out = calloc(n + 3, sizeof *out);
-    if (!out) return NULL;
-    for (size_t i = 0; i < n; i++)
-        if (!is_set_by_us(environ[i])) out[k++] = environ[i];
-    out[k++] = one_thread;
-    if (core[0]) out[k] = core;
-    return out;
-}
-
-static int trial_spawn(struct trial *t, const char *program, int out_fd, char **environment,
+static int trial_spawn(struct trial *t, const char *program, const char *family, int out_fd,
                        struct err *e)
 {
-    char *path = (char *)(uintptr_t)program, blas[] = "--blas";
-    char *arguments[] = {path, blas, NULL};
+    char *path = (char *)(uintptr_t)program, blas[] = "--blas", setting[64];
+    char *arguments[] = {path, blas, setting, NULL};
+    snprintf(setting, sizeof setting, "grokd.blas=%s", family);
     posix_spawn_file_actions_t files;
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&files, out_fd, 1);
     posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
-    int rc = posix_spawn(&t->pid, program, &files, NULL, arguments, environment);
+    int rc = posix_spawn(&t->pid, program, &files, NULL, arguments, environ);
     posix_spawn_file_actions_destroy(&files);
     if (rc == 0) return OK;
     t->pid = 0;
@@ -71,14 +49,9 @@ static int trial_spawn(struct trial *t, const char *program, int out_fd, char **
 
 static int trial_start(struct trial *t, const char *program, const char *family, struct err *e)
 {
-    char core[64] = "";
     int ends[2];
-    if (family) snprintf(core, sizeof core, "OPENBLAS_CORETYPE=%s", family);
     if (pipe2(ends, O_CLOEXEC) < 0) return err_errno(e, E_IO, "pipe from %s", program);
-    char **environment = environment_with(core);
-    int rc = environment ? trial_spawn(t, program, ends[1], environment, e)
-                         : err_set(e, E_NOMEM, "no memory for an environment");
-    free(environment);
+    int rc = trial_spawn(t, program, family, ends[1], e);
     close(ends[1]);
     t->fd = ends[0];
     return rc;
@@ -128,7 +101,7 @@ static bool trial_offer(const struct trial *t, const char *family, struct sessio
 {
     if (!t->pid || t->status != 0) return false;
     if (sscanf(t->text, "%31s %64s", b->family, b->fingerprint) != 2) return false;
-    return !family || !strcmp(family, b->family);
+    return !strcmp(family, "auto") || !strcmp(family, b->family);
 }
 
 static bool offered(const struct session_blas *list, size_t n, const char *family)

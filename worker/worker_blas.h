@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* worker_blas: which families of matrix kernels work on this machine, asked of grokd-train itself.
  *
- * OPENBLAS_CORETYPE falls back silently when a family is not there, so each is tried in a process
- * of its own that says which kernels it really got and the hash of fixed products computed with
- * them.
+ * OpenBLAS falls back silently when a family is not there, so each is tried in a process of its own
+ * that says which kernels it really got and the hash of fixed products computed with them.
  */
 #ifndef GROKD_WORKER_WORKER_BLAS_H
 #define GROKD_WORKER_WORKER_BLAS_H
@@ -15,8 +14,9 @@
 
 #define WORKER_BLAS_MS 30000 /* all of them together may take so long at most */
 
-/* Runs `program --blas` for the processor's own choice, which comes first, and for every family
- * that we know, all at once. E_FILE when the program cannot be run or names no kernels at all. */
+/* Runs `program --blas grokd.blas=FAMILY` for the program's own choice, auto, which comes first,
+ * and for every family of OpenBLAS that we know, all at once. E_FILE when the program cannot be run
+ * or names no kernels at all. */
 int worker_blas_offers(const char *program, struct session_blas *out, size_t room, size_t *count,
                        struct err *e);
 

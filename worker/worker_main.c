@@ -69,7 +69,8 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     int rc = worker_options_read(&options, argc, argv, &e);
     if (rc == OK && options.help) return fputs(worker_usage, stdout) < 0;
-    if (rc == OK && options.version) return printf("grokd-worker %s\n", GROKD_VERSION) < 0;
+    if (rc == OK && options.version)
+        return printf("grokd-worker %s %s\n", GROKD_VERSION, GROKD_GIT) < 0;
     if (rc == OK) rc = work(&options, &e);
     if (rc >= 0) return rc;
     fprintf(stderr, "grokd-worker: %s\n", e.text);

@@ -104,6 +104,7 @@ static int torch_open(struct torch *t, const char *script, struct err *e)
     if (pipe(to) < 0 || pipe(from) < 0) return err_errno(e, E_IO, "bench: pipe");
     if ((t->pid = fork()) < 0) return err_errno(e, E_IO, "bench: fork");
     if (t->pid == 0) {
+        unsetenv("OPENBLAS_CORETYPE"); /* PyTorch at its best: the processor's own kernels */
         dup2(to[0], 0);
         dup2(from[1], 1);
         for (int fd = 3; fd < 16; fd++) close(fd);
@@ -210,20 +211,6 @@ static void line(struct bench *b, const char *what, double milliseconds, double 
     b->missed |= goal > 0 && !met;
 }
 
-/* Path of the BLAS library that this process has mapped. */
-static void blas_path(char *out, size_t size)
-{
-    char text[4096];
-    FILE *maps = fopen("/proc/self/maps", "r");
-    snprintf(out, size, "?");
-    while (maps && fgets(text, sizeof text, maps))
-        if (strstr(text, "blas") && strchr(text, '/')) {
-            text[strcspn(text, "\n")] = 0;
-            snprintf(out, size, "%s", strchr(text, '/'));
-        }
-    if (maps) fclose(maps);
-}
-
 /* Most memory this process ever held, in MiB. */
 static double peak_mib(void)
 {
@@ -236,17 +223,15 @@ static double peak_mib(void)
     return kib / 1024;
 }
 
-static void report(struct bench *b, const char *family, int core)
+static void report(struct bench *b, int core)
 {
-    char path[1024];
     double ours = median(&b->ours), theirs = median(&b->theirs), sum = 0;
     double pruning = median(&b->gauge[PRUNING]), points = (double)b->settings.pruning_points;
-    blas_path(path, sizeof path);
     printf("modular addition, P 113, 512 neurons, 8939 + 3830 samples, batches of 64; core %d, "
            "median of %zu rounds\n",
            core, b->rounds);
     printf("PyTorch: %s\n", b->torch.about);
-    printf("grokd:   kernels %s, BLAS %s (%s)\n\n", vec->level, path, family);
+    printf("grokd:   BLAS none, products by kernels of its own (%s)\n\n", vec->level);
     printf("  %-34s%10.3f ms\n", "epoch of PyTorch", 1e3 * theirs);
     line(b, "epoch of grokd", 1e3 * ours, theirs / ours, "times", 1, GOAL_RATIO);
     printf("\n  a measure at every epoch costs, in epochs of grokd\n");
@@ -266,7 +251,7 @@ static void report(struct bench *b, const char *family, int core)
 int main(int argc, char **argv)
 {
     static struct bench b;
-    char family[64], fingerprint[65];
+    struct blas blas;
     struct err e = {.code = OK};
     long rounds = argc > 2 ? atol(argv[2]) : ROUNDS;
     if (argc < 2 || rounds < 1 || rounds > MOST_ROUNDS) {
@@ -275,10 +260,10 @@ int main(int argc, char **argv)
     }
     signal(SIGPIPE, SIG_IGN);
     b.rounds = (size_t)rounds;
-    int core = pin(), rc = blas_open(family, fingerprint, &e);
+    int core = pin(), rc = blas_open(&blas, BLAS_OURS, &e);
     if (rc == OK) rc = bench_open(&b, argv[1], &e);
     for (long i = -WARM; i < rounds && rc == OK; i++) rc = one_round(&b, i >= 0, &e);
-    if (rc == OK) report(&b, family, core);
+    if (rc == OK) report(&b, core);
     bench_close(&b);
     if (rc < 0) fprintf(stderr, "%s\n", e.text);
     return rc < 0 ? 2 : b.missed;

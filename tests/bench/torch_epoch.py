@@ -7,6 +7,7 @@ every line on stdin runs one epoch (training pass in batches of 64 in fixed orde
 and writes its seconds, training loss and test loss. The obvious PyTorch program at its best: tensors
 made once, batches are views, no synchronisation inside the pass, denormals flushed as grokd does.
 """
+import ctypes
 import os
 import sys
 import time
@@ -34,12 +35,22 @@ def network():
     return net
 
 
+def named(path):
+    """A mapped library, with the family of kernels that it chose if it is OpenBLAS."""
+    try:
+        family = ctypes.CDLL(path).openblas_get_corename
+    except AttributeError:
+        return path
+    family.restype = ctypes.c_char_p
+    return f"{path} ({family().decode()})"
+
+
 def blas():
     """The libraries of linear algebra that this process has mapped, and the kernels they chose."""
     with open("/proc/self/maps") as maps:
-        names = {line.split()[-1] for line in maps if "blas" in line or "mkl" in line}
+        paths = {line.split()[-1] for line in maps if "libopenblas" in line or "mkl" in line}
     kernels = torch.__config__.show().split("CPU capability usage: ")[-1].split("\n")[0]
-    return f"{' '.join(sorted(names)) or 'built in'} (torch kernels {kernels})"
+    return f"{' '.join(map(named, sorted(paths))) or 'built in'}, torch kernels {kernels}"
 
 
 def main():

@@ -99,13 +99,31 @@ test_sigterm_ends_it_with_143() {
     ends long 143
 }
 
-test_kernels_are_named_and_can_be_chosen() {
+test_the_same_bits_whatever_openblas_would_choose() {
+    train --blas
+    grep -qE '^grokd [0-9a-f]{64}$' "$DIR/rows"
+    cmp "$DIR/rows" <(OPENBLAS_CORETYPE=Haswell "$BUILD/grokd-train" --blas)
+    train $SMALL epochs=5; mv "$DIR/rows" "$DIR/one"
+    OPENBLAS_CORETYPE=Haswell train $SMALL epochs=5
+    same "$DIR/one" "$DIR/rows"
+}
+
+test_a_family_of_openblas_is_used_when_it_is_named() {
     local family
-    OPENBLAS_CORETYPE=Haswell "$BUILD/grokd-train" --blas >"$DIR/blas"
-    grep -qE '^[A-Za-z0-9]+ [0-9a-f]{64}$' "$DIR/blas"
-    read -r family _ <"$DIR/blas"
-    [ "$family" = Haswell ]
-    cmp "$DIR/blas" <(OPENBLAS_CORETYPE=Haswell "$BUILD/grokd-train" --blas)
+    train --blas grokd.blas=Haswell
+    grep -qE '^Haswell [0-9a-f]{64}$' "$DIR/rows"
+    cmp "$DIR/rows" <(OPENBLAS_CORETYPE=Zen "$BUILD/grokd-train" --blas grokd.blas=Haswell)
+    train $SMALL epochs=5; mv "$DIR/rows" "$DIR/ours"
+    train $SMALL epochs=5 grokd.blas=Haswell --out "$DIR/out"; mv "$DIR/rows" "$DIR/theirs"
+    train $SMALL epochs=5 grokd.blas=Haswell
+    same "$DIR/theirs" "$DIR/rows"
+    [ "$(sqlite3 :memory: "SELECT json_extract(readfile('$DIR/out/run.json'), '\$.blas')")" = Haswell ]
+    refuses same "$DIR/ours" "$DIR/theirs" >"$DIR/diff"
+    paste -d '\n' "$DIR/ours" "$DIR/theirs" >"$DIR/rows" # by turns: rows n and n + 1 are of one epoch
+    [ "$(ask "WITH r AS (SELECT rowid AS n, json_extract(row, '\$.test_loss') AS loss FROM rows)
+        SELECT count(*) = 6 AND max(abs(a.loss - b.loss) / b.loss) < 1e-5
+        FROM r AS a JOIN r AS b ON b.n = a.n + 1 WHERE a.n % 2 = 1")" = 1 ]
+    fails 2 'grokd.blas: "Haswelll" is no family that OpenBLAS has here' grokd.blas=Haswelll
 }
 
 test_the_bar_is_for_terminals_only() {

@@ -43,6 +43,32 @@ void test_ipr_equals_its_twin_for_odd_and_even_moduli_and_any_count(void **state
         for (size_t j = 0; j < sizeof n / sizeof *n; j++) check_random(P[i], n[j]);
 }
 
+/* Element i of a vector of frequency f: by the C library here, and two last places off. */
+static void check_element(const struct fourier *f, size_t i, size_t vector, double exact)
+{
+    double low = exact, high = exact;
+    for (int k = 0; k < 2; k++) low = nextafter(low, -1), high = nextafter(high, 1);
+    float is = f->basis[i * f->ld + vector];
+    if (is != (float)exact || is != (float)low || is != (float)high)
+        fail_msg("P %zu, vector %zu, element %zu: %.17g, not %.17g", f->P, vector, i, (double)is,
+                 exact);
+}
+
+void test_the_basis_does_not_hang_on_the_last_bits_of_a_library_cosine(void **state)
+{
+    (void)state;
+    for (size_t P = 3; P < 130; P++) {
+        struct fourier f = opened(P);
+        for (size_t i = 0; i < P; i++)
+            for (size_t k = 1; 2 * k < P; k++) {
+                double turn = 2 * M_PI * (double)(k * i % P) / (double)P;
+                check_element(&f, i, 2 * k - 1, sqrt(2.0 / (double)P) * cos(turn));
+                check_element(&f, i, 2 * k, sqrt(2.0 / (double)P) * sin(turn));
+            }
+        fourier_close(&f);
+    }
+}
+
 void test_a_pure_tone_has_one_minus_half_the_squared_sine_of_twice_its_phase(void **state)
 {
     (void)state;

@@ -2,6 +2,7 @@
 /* A slot with the real grokd-train, which stands beside the tests' folder. */
 #include "tests/test.h"
 
+#include "common/blocks.h"
 #include "worker/session.h"
 #include "worker/slot.h"
 #include "worker/worker_blas.h"
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,6 +36,7 @@ struct scene {
     char reason[WIRE_NAME];
     bool died;
     int status, signal;
+    char log[SLOT_LOG + 1]; /* told with the death */
 };
 
 static struct err e;
@@ -150,7 +153,7 @@ static void on_died(void *ctx, uint32_t index, int status, int signal, const cha
     t->died = true;
     t->status = status;
     t->signal = signal;
-    if (log[0]) print_message("log of the slot: %s\n", log);
+    snprintf(t->log, sizeof t->log, "%s", log);
     loop_stop(t->loop);
 }
 
@@ -162,7 +165,7 @@ static void on_patience(void *ctx)
 
 /* ---- a scene ---- */
 
-static void begin(struct scene *t, const char *const *arguments)
+static void begin_with(struct scene *t, const char *path, const char *const *arguments)
 {
     size_t count;
     memset(t, 0, sizeof *t);
@@ -175,7 +178,7 @@ static void begin(struct scene *t, const char *const *arguments)
     assert_int_equal(count, 1);
     assert_int_equal(loop_open(&t->loop, &e), OK);
     struct slot_config c = {.loop = t->loop,
-                            .program = program(),
+                            .program = path,
                             .index = 5,
                             .cpu = -1,
                             .on_message = on_message,
@@ -185,6 +188,11 @@ static void begin(struct scene *t, const char *const *arguments)
     assert_int_equal(slot_start(t->slot, t->blas.family, &e), OK);
     assert_int_equal(slot_start(t->slot, t->blas.family, &e), E_STATE);
     timer_start(&t->patience, t->loop, PATIENCE_MS, 0, on_patience, t);
+}
+
+static void begin(struct scene *t, const char *const *arguments)
+{
+    begin_with(t, program(), arguments);
 }
 
 static void end(struct scene *t)
@@ -258,6 +266,70 @@ void test_a_paused_slot_that_is_killed_is_reported_too(void **state)
     slot_kill(t.slot);
     assert_int_equal(slot_tell(t.slot, (const uint8_t *)"x", 1, &e), E_IO);
     end(&t);
+}
+
+/* A file of these bytes in dir. */
+static void put_file(const char *dir, const char *name, const void *bytes, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, size, f), size);
+    fclose(f);
+    assert_int_equal(chmod(path, 0700), 0);
+}
+
+/* What a slot says when it can take work, as one block. */
+static void put_ready(const char *dir, const struct session_blas *b)
+{
+    wire_envelope m = GROKD__ENVELOPE__INIT;
+    Grokd__Ready ready = GROKD__READY__INIT;
+    Grokd__Blas blas = GROKD__BLAS__INIT;
+    uint8_t *bytes, block[512];
+    size_t size;
+    blas.family = (char *)(uintptr_t)b->family;
+    blas.fingerprint = (char *)(uintptr_t)b->fingerprint;
+    ready.blas = &blas;
+    m.major = WIRE_MAJOR;
+    m.body_case = GROKD__ENVELOPE__BODY_READY;
+    m.ready = &ready;
+    assert_int_equal(wire_pack(&m, &bytes, &size, &e), OK);
+    assert_true(BLOCKS_HEADER + size <= sizeof block);
+    blocks_header(block, (uint32_t)size);
+    memcpy(block + BLOCKS_HEADER, bytes, size);
+    put_file(dir, "ready", block, BLOCKS_HEADER + size);
+    free(bytes);
+}
+
+/* A script in the place of grokd-train: it complains before it takes work and after. */
+void test_the_log_told_with_a_death_is_that_of_its_run(void **state)
+{
+    (void)state;
+    static const char script[] = "#!/bin/sh\necho before >&2\ncd ${0%/*}; cat ready >&3\n"
+                                 "head -c 1 <&3 >taken; echo of the run >&2; exit 3\n";
+    char dir[] = "/tmp/grokd-test-XXXXXX", path[64];
+    struct session_blas blas;
+    size_t count;
+    struct scene t;
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(worker_blas_offers(program(), &blas, 1, &count, &e), OK);
+    put_ready(dir, &blas);
+    put_file(dir, "train", script, strlen(script));
+    snprintf(path, sizeof path, "%s/train", dir);
+    begin_with(&t, path, tiny);
+    loop_run(t.loop);
+    assert_true(t.died);
+    assert_int_equal(t.run, 1);
+    assert_int_equal(t.status, 3);
+    assert_string_equal(t.log, "of the run\n");
+    end(&t);
+    static const char *const names[] = {"train", "ready", "taken"};
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        unlink(path);
+    }
+    rmdir(dir);
 }
 
 void test_bad_settings_fail_the_run_for_good(void **state)

@@ -64,7 +64,7 @@ void test_a_configuration_names_every_hyperparameter(void **state)
     params_resolve(&p, NULL);
     params_hash(&p, hash);
     FILE *f = open_memstream(&text, &size);
-    train_json_run(f, &p, "Haswell", "abc");
+    train_json_run(f, &p, &(struct blas){"Haswell", "abc"});
     fclose(f);
     for (int i = 0; i < PARAM_COUNT; i++) {
         char key[64];

@@ -132,7 +132,7 @@ void test_arguments_of_a_piece_of_work_start_from_the_defaults(void **state)
     assert_int_equal(train_arguments(&p, &s, 2, arguments, &e), E_USAGE);
 }
 
-void test_help_names_every_parameter_and_setting(void **state)
+void test_help_names_every_parameter_and_every_setting_of_a_run(void **state)
 {
     (void)state;
     char *text;
@@ -141,6 +141,8 @@ void test_help_names_every_parameter_and_setting(void **state)
     train_help(f);
     fclose(f);
     for (int i = 0; i < PARAM_COUNT; i++) assert_non_null(strstr(text, param_list[i].meaning));
-    assert_non_null(strstr(text, "grokd.measure.curve_epochs: "));
+    assert_non_null(strstr(text, "grokd.measure.curve_epochs (final): "));
+    assert_non_null(strstr(text, "grokd.blas (auto): "));
+    assert_null(strstr(text, "max_losses")); /* the coordinator's */
     free(text);
 }

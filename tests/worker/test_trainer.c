@@ -342,21 +342,39 @@ void test_a_loss_that_is_not_finite_ends_the_run_with_its_epoch(void **state)
     trainer_close(&a), trainer_close(&b);
 }
 
+/* Infinite, not NaN: one class can never be. */
+void test_an_infinite_loss_ends_the_run_too(void **state)
+{
+    (void)state;
+    struct trainer *t = open_trainer((const char *const[]){"modulus=13", "batch_size=0", NULL});
+    struct err e;
+    struct row r;
+    struct model *m = (struct model *)(uintptr_t)trainer_model(t);
+    m->theta[m->tensor[3].offset + 5] = -INFINITY;
+    assert_int_equal(trainer_start(t, &r, &e), E_RUN);
+    assert_true(r.value[METRIC_train_loss] == INFINITY);
+    assert_int_equal(trainer_epoch(t, &r, &e), E_RUN);
+    assert_true(r.value[METRIC_train_loss] == INFINITY);
+    trainer_close(&t);
+}
+
 void test_a_checkpoint_of_another_run_is_refused(void **state)
 {
     (void)state;
-    struct trainer *a = open_trainer(small), *b, *c;
+    struct trainer *a = open_trainer(small), *b, *c, *d;
     struct safetensors s = {0}, none = {0};
     struct err e;
     for (int i = 0; i < 3; i++) next_epoch(a);
     assert_int_equal(trainer_save(a, &s, &e), OK);
     b = open_trainer((const char *const[]){"modulus=13", "hidden=24", "batch_size=10", NULL});
     c = open_trainer((const char *const[]){"modulus=13", "hidden=20", "epochs=2", NULL});
+    d = open_trainer((const char *const[]){"modulus=13", "hidden=20", "batch_size=20", NULL});
     assert_int_equal(trainer_load(b, &s, &e), E_FILE);
     assert_int_equal(trainer_load(c, &s, &e), E_FILE);
+    assert_int_equal(trainer_load(d, &s, &e), E_FILE);
     assert_int_equal(trainer_load(a, &none, &e), E_FILE);
     safetensors_close(&s);
-    trainer_close(&a), trainer_close(&b), trainer_close(&c);
+    trainer_close(&a), trainer_close(&b), trainer_close(&c), trainer_close(&d);
 }
 
 void test_a_changed_float_mode_is_refused_each_epoch(void **state)

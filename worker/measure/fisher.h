@@ -12,7 +12,8 @@
  * with class probabilities). Expectations are over the first samples of the test set; with few of
  * them most inputs never occur, and their weights have an entry of exactly 0.
  *
- * Cost: n H, no logits. Sums over samples and classes in double, entries in float.
+ * Cost: n H, no logits. Sums over classes in double, over samples in float for 64 of them and in
+ * double from there (counts are exact up to 2^24 samples), entries in float.
  */
 #ifndef GROKD_MEASURE_FISHER_H
 #define GROKD_MEASURE_FISHER_H

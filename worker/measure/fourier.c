@@ -10,7 +10,8 @@
 #define FOURIER_BLOCK 64 /* neurons transformed at once */
 
 /* Basis vectors in the order 1, cos 1, sin 1, cos 2, ...; of even P the last is the alternating
- * one, which like the first has no sine beside it and so no factor sqrt(2). */
+ * one, which like the first has no sine beside it and so no factor sqrt(2). C libraries differ in
+ * the last bits of a cosine; as floats, which is all that is kept, they agree. */
 static double basis_element(size_t P, size_t vector, size_t i)
 {
     size_t f = (vector + 1) / 2;

@@ -6,11 +6,12 @@
  * theta(e''), and a diagonal metric g taken at theta(e'):
  *
  *   step         = sqrt(<s, s>)                       <a, b> = sum over j of g_j a_j b_j
- *   cos_previous = <s, s'> / (|s| |s'|)               NULL if the two span different numbers of
- * epochs cos_origin   = <s, -theta(e')> / (|s| |theta(e')|)   +1: straight to the origin
+ *   cos_previous = <s, s'> / (|s| |s'|)
+ *   cos_origin   = <s, -theta(e')> / (|s| |theta(e')|)   +1: straight to the origin
  *
- * g = 1 for the columns _euclid, the diagonal Fisher information (fisher.h) for _fisher. Cosines
- * with a vector of no length, and everything of the first measured epoch, are NULL.
+ * g = 1 for the columns _euclid, the diagonal Fisher information (fisher.h) for _fisher. NULL are
+ * cos_previous when s and s' span different numbers of epochs, cosines with a vector of no length,
+ * and everything of the first measured epoch.
  *
  * Cost: ten sums of products over the parameters, in double, and one Fisher diagonal.
  */

@@ -7,9 +7,12 @@
  * At K equally spaced fractions p_i = i / (K - 1):
  *
  *   area                  = sum over i of (a_i + a_{i+1})/2 * (p_{i+1} - p_i)
- *   compressibility       = 1 / (1 - area);  NULL for area 1; at least 1/(1 - accuracy of guessing)
- *   compressibility_bound = c^2 * 1/2 sum over i of (p_{i+1} - p_i) |a_{i+1} - a_i|: how far c may
- * be off, to first order, if accuracy never rises with pruning compressibility_rule  = K
+ *   compressibility       = c = 1 / (1 - area)
+ *   compressibility_bound = c^2 * 1/2 sum over i of (p_{i+1} - p_i) |a_{i+1} - a_i|
+ *   compressibility_rule  = K
+ *
+ * c is NULL for area 1, and 1/(1 - 1/P) for a model that guesses. The bound says how far c may be
+ * off, to first order, if accuracy never rises with pruning.
  *
  * Sets are nested, so each point only zeroes the next slice of one sorted order. Point 0 is the
  * model itself and gives the bits of test_loss and test_accuracy: the same call on the same

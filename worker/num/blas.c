@@ -7,6 +7,7 @@
 
 #include <cblas.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +16,25 @@
  * direction. */
 static const struct shape {
     size_t m, n, k;
-    char kind; /* n: a b, t: transposed a, b */
+    bool turned; /* the first operand is stored as [k, m] */
 } shapes[] = {
-    {113, 64, 512, 'n'}, {64, 512, 113, 't'}, {113, 512, 64, 'n'}, {113, 43, 512, 'n'},
-    {129, 97, 301, 'n'}, {97, 112, 33, 't'},  {1, 113, 512, 'n'},
+    {113, 64, 512, false}, {64, 512, 113, true}, {113, 512, 64, false}, {113, 43, 512, false},
+    {129, 97, 301, false}, {97, 112, 33, true},  {1, 113, 512, false},
 };
 
 #define MOST (512 * 128) /* floats of the largest operand or product */
+
+/* The kernels in use, but for the product. */
+static struct vec with_library;
+
+/* vec->gemm by the library. One of the strides of x must be 1, as everywhere here. */
+static void library_gemm(float *y, size_t ldy, const float *x, size_t xi, size_t xk, const float *z,
+                         size_t ldz, size_t m, size_t n, size_t k, int add)
+{
+    bool turned = xk != 1;
+    cblas_sgemm(CblasRowMajor, turned ? CblasTrans : CblasNoTrans, CblasNoTrans, (int)m, (int)n,
+                (int)k, 1, x, (int)(turned ? xk : xi), z, (int)ldz, add ? 1 : 0, y, (int)ldy);
+}
 
 /* Numbers of all magnitudes around 1, the same everywhere. */
 static void fill(float *x, size_t n, uint32_t state)
@@ -32,81 +45,81 @@ static void fill(float *x, size_t n, uint32_t state)
     }
 }
 
-/* c by the library, d by our kernel; both [m, n] with n rounded up. */
-static void products(const struct shape *s, float *c, float *d, const float *a, const float *b)
+/* y [m, n], n rounded up. */
+static void product(const struct vec *kernels, const struct shape *s, float *y, const float *x,
+                    const float *z)
 {
     size_t n = VEC_ROUND(s->n);
-    if (s->kind == 'n') blas_gemm(c, n, a, s->k, b, n, s->m, n, s->k, 0);
-    if (s->kind == 't') blas_gemm_tn(c, n, a, s->m, b, n, s->m, n, s->k, 0);
-    if (s->kind == 't') vec->gemm(d, n, a, 1, s->m, b, n, s->m, n, s->k, 0);
-    if (s->kind == 'n') vec->gemm(d, n, a, s->k, 1, b, n, s->m, n, s->k, 0);
+    kernels->gemm(y, n, x, s->turned ? 1 : s->k, s->turned ? s->m : 1, z, n, s->m, n, s->k, 0);
 }
 
 /* Elements are sums of k products below 4; each sum rounds k times at most. */
-static int products_agree(const struct shape *s, const float *c, const float *d, struct err *e)
+static int products_agree(const struct shape *s, const float *a, const float *b, struct err *e)
 {
     float most = (float)s->k * (float)s->k * 0x1p-22f;
     for (size_t i = 0; i < s->m * VEC_ROUND(s->n); i++)
-        if (!(fabsf(c[i] - d[i]) <= most))
+        if (!(fabsf(a[i] - b[i]) <= most))
             return err_set(e, E_STATE,
-                           "OpenBLAS (%s) and our kernels (%s) disagree on a product %zux%zux%zu: "
+                           "our kernels (%s) and OpenBLAS (%s) disagree on a product %zux%zux%zu: "
                            "%.9g and %.9g: this machine computes wrong numbers",
-                           openblas_get_corename(), vec->level, s->m, s->n, s->k, c[i], d[i]);
+                           vec->level, openblas_get_corename(), s->m, s->n, s->k, a[i], b[i]);
     return OK;
 }
 
-static int products_hash(struct hash *h, float *block, struct err *e)
+/* A product too small for a normal float: 0 only when such numbers are flushed. */
+static void tiny_product(const struct vec *kernels, float *y, float *x, float *z)
 {
-    float *a = block, *b = a + MOST, *c = b + MOST, *d = c + MOST;
-    fill(a, MOST, 1);
-    fill(b, MOST, 2);
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        size_t bytes = shapes[i].m * VEC_ROUND(shapes[i].n) * sizeof *c;
-        products(&shapes[i], c, d, a, b);
-        int rc = products_agree(&shapes[i], c, d, e);
-        if (rc < 0) return rc;
-        hash_add(h, c, bytes);
-        hash_add(h, d, bytes);
+    x[0] = 0x1p-40f;
+    for (int j = 0; j < VEC_FLOATS; j++) z[j] = 0x1p-100f;
+    kernels->gemm(y, VEC_FLOATS, x, 1, 1, z, VEC_FLOATS, 1, VEC_FLOATS, 1, 0);
+}
+
+/* Hashes the products of `kernels`, each checked against those of `others`. */
+static int products_hash(struct hash *h, const struct vec *kernels, const struct vec *others,
+                         struct err *e)
+{
+    int rc = OK;
+    float *x = vec_alloc(4 * MOST), *z = x + MOST, *y = z + MOST, *check = y + MOST;
+    if (!x) return err_set(e, E_NOMEM, "blas: no memory for %d floats", 4 * MOST);
+    fill(x, MOST, 1);
+    fill(z, MOST, 2);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes && rc == OK; i++) {
+        product(kernels, &shapes[i], y, x, z);
+        product(others, &shapes[i], check, x, z);
+        hash_add(h, y, shapes[i].m * VEC_ROUND(shapes[i].n) * sizeof *y);
+        rc = products_agree(&shapes[i], y, check, e);
     }
-    return OK;
-}
-
-int blas_open(char family[64], char fingerprint[65], struct err *e)
-{
-    struct hash h;
-    int rc = vec_open(e);
-    if (rc < 0) return rc;
-    if (openblas_get_num_threads() != 1)
-        return err_set(e, E_STATE, "OpenBLAS uses %d threads: set OPENBLAS_NUM_THREADS=1",
-                       openblas_get_num_threads());
-    float *block = vec_alloc(4 * MOST);
-    if (!block) return err_set(e, E_NOMEM, "blas: no memory for %d floats", 4 * MOST);
-    hash_start(&h);
-    rc = products_hash(&h, block, e);
-    hash_add(&h, OPENBLAS_VERSION, strlen(OPENBLAS_VERSION));
-    hash_end(&h, fingerprint);
-    snprintf(family, 64, "%s", openblas_get_corename());
-    free(block);
+    tiny_product(kernels, y, x, z);
+    hash_add(h, y, VEC_BYTES);
+    free(x);
     return rc;
 }
 
-void blas_gemm(float *c, size_t ldc, const float *a, size_t lda, const float *b, size_t ldb,
-               size_t m, size_t n, size_t k, int add)
+const char *blas_library_family(void)
 {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a, (int)lda,
-                b, (int)ldb, add ? 1 : 0, c, (int)ldc);
+    return openblas_get_corename();
 }
 
-void blas_gemm_tn(float *c, size_t ldc, const float *a, size_t lda, const float *b, size_t ldb,
-                  size_t m, size_t n, size_t k, int add)
+int blas_open(struct blas *b, const char *family, struct err *e)
 {
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a, (int)lda, b,
-                (int)ldb, add ? 1 : 0, c, (int)ldc);
-}
-
-void blas_gemm_nt(float *c, size_t ldc, const float *a, size_t lda, const float *b, size_t ldb,
-                  size_t m, size_t n, size_t k, int add)
-{
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, 1, a, (int)lda, b,
-                (int)ldb, add ? 1 : 0, c, (int)ldc);
+    struct hash h;
+    bool ours = !strcmp(family, BLAS_OURS) || !strcmp(family, "auto");
+    vec = NULL; /* ours, whoever multiplied until now */
+    int rc = vec_open(e);
+    if (rc < 0) return rc;
+    vec_set_float_mode();
+    openblas_set_num_threads(1);
+    if (openblas_get_num_threads() != 1)
+        return err_set(e, E_STATE, "OpenBLAS uses %d threads, also when told to use one",
+                       openblas_get_num_threads());
+    const struct vec *own = vec;
+    with_library = *own;
+    with_library.gemm = library_gemm;
+    vec = ours ? own : &with_library;
+    hash_start(&h);
+    rc = products_hash(&h, vec, ours ? &with_library : own, e);
+    if (!ours) hash_add(&h, OPENBLAS_VERSION, strlen(OPENBLAS_VERSION));
+    hash_end(&h, b->fingerprint);
+    snprintf(b->family, sizeof b->family, "%s", ours ? BLAS_OURS : openblas_get_corename());
+    return rc;
 }

@@ -1,31 +1,36 @@
 // SPDX-License-Identifier: MIT
-/* blas: the door of OpenBLAS, one thread, row-major, single precision; and the check and the
- * fingerprint of every matrix product that a run may use.
+/* blas: the door of OpenBLAS, and the choice of who multiplies matrices.
  *
- * OpenBLAS's bits depend on the family of kernels it picks for the processor. Those of vec->gemm do
- * not, and on the small products of training it is faster, so passes use that. The library is its
- * independent check, when a program starts, and serves products that are not worth a kernel.
+ * Our own product, vec->gemm, gives the same bits on every processor and is faster on the small
+ * matrices of training: it is the family BLAS_OURS, and what runs are trained with unless they say
+ * otherwise. Any other family is one of OpenBLAS's kernels, whose bits are that family's own; it
+ * takes the place of vec->gemm. Everything else of vec is ours in any case. Whoever multiplies is
+ * checked against the other one when a program starts.
  */
 #ifndef GROKD_NUM_BLAS_H
 #define GROKD_NUM_BLAS_H
 
 #include "common/err.h"
 
-#include <stddef.h>
+#define BLAS_OURS "grokd"
 
-/* Opens the kernels too. Puts the family that OpenBLAS uses, and SHA-256 in hexadecimal of fixed
- * products by the library and by vec->gemm, and of the library's version. E_STATE if the library
- * would use more than one thread, or if the two disagree by more than rounding: one of them is
- * wrong on this machine. */
-int blas_open(char family[64], char fingerprint[65], struct err *e);
+/* Who multiplies, and SHA-256 in hexadecimal of fixed products over the shapes in use, one of them
+ * so small that it tells whether such numbers are flushed to zero; for a family of OpenBLAS, of its
+ * version too. Programs with the same two give the same bits. */
+struct blas {
+    char family[64];
+    char fingerprint[65];
+};
 
-/* c = a b, or + c if add:   a [m,k] (lda), b [k,n] (ldb), c [m,n] (ldc), row-major, no aliasing.
- * blas_gemm_tn reads a as [k,m], blas_gemm_nt reads b as [n,k].   2*m*n*k flops. */
-void blas_gemm(float *c, size_t ldc, const float *a, size_t lda, const float *b, size_t ldb,
-               size_t m, size_t n, size_t k, int add);
-void blas_gemm_tn(float *c, size_t ldc, const float *a, size_t lda, const float *b, size_t ldb,
-                  size_t m, size_t n, size_t k, int add);
-void blas_gemm_nt(float *c, size_t ldc, const float *a, size_t lda, const float *b, size_t ldb,
-                  size_t m, size_t n, size_t k, int add);
+/* Family of kernels that OpenBLAS took when it was loaded: the processor's best, or that of
+ * OPENBLAS_CORETYPE if it can be used here. Lends a constant. */
+const char *blas_library_family(void);
+
+/* Opens the kernels (vec), sets the float mode of this thread and lets `family` multiply:
+ * BLAS_OURS, or "auto" for the same, or any other name for OpenBLAS with one thread and the kernels
+ * that it took, which are not always those that were asked for: b->family says which. E_STATE if
+ * OpenBLAS insists on several threads, or if it and our kernels disagree by more than rounding: one
+ * of them is wrong on this machine. */
+int blas_open(struct blas *b, const char *family, struct err *e);
 
 #endif

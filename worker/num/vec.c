@@ -40,6 +40,7 @@ const struct vec *vec_level(int level)
 
 int vec_open(struct err *e)
 {
+    if (vec) return OK;
     vec = vec_level(4) ? vec_level(4) : vec_level(3);
     if (!vec)
         return err_set(e, E_STATE,

@@ -122,10 +122,11 @@ struct vec {
     X(log)                                                                                         \
     X(measure_moments)
 
-/* The table in use, the best that the processor has. NULL before vec_open. */
+/* The table in use. NULL before vec_open or blas_open. */
 extern const struct vec *vec;
 
-/* Chooses the table; E_STATE on a processor below x86-64-v3. May be called again. */
+/* Takes the best table that the processor can run, unless one is in use; E_STATE on a processor
+ * below x86-64-v3. */
 int vec_open(struct err *e);
 
 /* The table of a level, 3 or 4; NULL if this processor cannot run it. */
