@@ -140,6 +140,7 @@ static wire_envelope *work(const struct send *s, wire_envelope *m)
     if (!given) return NULL;
     for (int i = 0; i < PARAM_COUNT; i++) {
         char value[PARAM_TEXT_SIZE];
+        if (!param_belongs(i, s->params->task)) continue;
         snprintf(given[i], sizeof given[i], "%s=%s", param_list[i].name,
                  param_text(s->params, i, value));
         arguments[count++] = given[i];

@@ -26,7 +26,7 @@ static int64_t setting_of(const struct params *p)
     char hex[HASH_HEX];
     hash_start(&h);
     for (int i = 0; i < PARAM_COUNT; i++)
-        if (!schema_is_seed(i))
+        if (!schema_is_seed(i) && param_belongs(i, p->task))
             hash_add(&h, (const char *)p + param_list[i].offset, sizes[param_list[i].kind]);
     hash_end(&h, hex);
     hex[15] = '\0';

@@ -4,6 +4,7 @@
 #include "proto/settings.h"
 
 #include "proto/number.h"
+#include "proto/param.h"
 #include "proto/words.h"
 
 #include <inttypes.h>
@@ -45,7 +46,7 @@ enum { SETTINGS = sizeof setting_list / sizeof setting_list[0] };
 void settings_default(struct settings *s)
 {
     memset(s, 0, sizeof *s);
-    s->measure_every = 1;
+    s->measure_every = SETTINGS_OF_TASK;
     s->curve_epochs = (struct epoch_list){1, {SETTINGS_FINAL}};
     s->pruning_points = 21;
     s->checkpoint_every_ms = 60000;
@@ -187,6 +188,11 @@ int settings_assign(struct settings *s, const char *name, const char *text, stru
     return OK;
 }
 
+void settings_follow(struct settings *s, int64_t task)
+{
+    if (s->measure_every == SETTINGS_OF_TASK) s->measure_every = task == TASK_ISING ? 200 : 1;
+}
+
 int settings_check(const struct settings *s, struct err *e)
 {
     if (s->stop_after > 0 && isnan(s->stop_test_accuracy))
@@ -238,6 +244,9 @@ void settings_text(const struct settings *s, char out[SETTINGS_TEXT])
     for (int i = 0; i < SETTINGS; i++) {
         char value[SETTINGS_EPOCHS * 11];
         if (!setting_list[i].run) continue;
+        if (setting_list[i].offset == offsetof(struct settings, measure_every) &&
+            setting_list[i].kind == WHOLE && s->measure_every == SETTINGS_OF_TASK)
+            continue;
         value_text((const char *)s + setting_list[i].offset, &setting_list[i], value, sizeof value);
         n += (size_t)snprintf(out + n, SETTINGS_TEXT - n, "grokd.%s=%s\n", setting_list[i].name,
                               value);

@@ -48,12 +48,9 @@ static int shuffle_open(struct trainer *t, struct err *e)
 {
     size_t n = t->task.train.count;
     if (!t->p.shuffle) return OK;
-    t->shuffled = (struct dataset){.count = n,
-                                   .pair = calloc(n, sizeof *t->shuffled.pair),
-                                   .label = calloc(n, sizeof *t->shuffled.label)};
     t->order = calloc(n, sizeof *t->order);
-    if (t->shuffled.pair && t->shuffled.label && t->order) return OK;
-    return err_set(e, E_NOMEM, "trainer: no memory to shuffle %zu samples", n);
+    if (!t->order) return err_set(e, E_NOMEM, "trainer: no memory to shuffle %zu samples", n);
+    return dataset_copy(&t->shuffled, &t->task.train, e);
 }
 
 int trainer_open(struct trainer **out, const struct params *p, const struct trainer_source *from,
@@ -84,8 +81,7 @@ fail:
 void trainer_close(struct trainer **t)
 {
     if (!*t) return;
-    free((*t)->shuffled.pair);
-    free((*t)->shuffled.label);
+    dataset_close(&(*t)->shuffled);
     free((*t)->order);
     adam_close(&(*t)->adam);
     gradient_close(&(*t)->gradient);
@@ -121,10 +117,8 @@ static const struct dataset *epoch_order(struct trainer *t)
     if (!t->p.shuffle) return &t->task.train;
     struct philox stream = {(uint64_t)t->p.order_seed, (uint32_t)(t->done + 1), PHILOX_ORDER};
     philox_permutation(&stream, t->order, (uint32_t)t->shuffled.count);
-    for (size_t i = 0; i < t->shuffled.count; i++) {
-        memcpy(t->shuffled.pair[i], t->task.train.pair[t->order[i]], sizeof *t->shuffled.pair);
-        t->shuffled.label[i] = t->task.train.label[t->order[i]];
-    }
+    for (size_t i = 0; i < t->shuffled.count; i++)
+        dataset_put(&t->shuffled, i, &t->task.train, t->order[i]);
     return &t->shuffled;
 }
 
