@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* bench: the paper's modular epoch against PyTorch's on the same pinned core, and what each measure
- * costs in such epochs.
+/* bench: an epoch of each of the paper's tasks against PyTorch's on the same pinned core, what each
+ * measure costs in modular epochs, and how long the paper's set of Ising snapshots takes.
  *
  *     bench tests/bench/torch_epoch.py [ROUNDS]
  *
@@ -11,6 +11,7 @@
 #include "proto/settings.h"
 #include "worker/measure/gauge.h"
 #include "worker/num/blas.h"
+#include "worker/train/ising.h"
 #include "worker/train/trainer.h"
 
 #include <sched.h>
@@ -31,6 +32,11 @@
 #define GOAL_MEASURES 0.5
 #define GOAL_POINT    0.15
 #define GOAL_MIB      64.0
+#define GOAL_ISING    10.0
+#define GOAL_SECONDS  10.0 /* for all snapshots */
+
+#define SNAPSHOTS    50000 /* of the paper */
+#define ISING_EPOCHS 10    /* a round */
 
 static const struct gauge *const gauges[] = {&gauge_train_end, &gauge_norm, &gauge_fourier,
                                              &gauge_geometry, &gauge_pruning};
@@ -51,7 +57,17 @@ struct torch {
     char about[1024];
 };
 
+/* A task on both sides. */
+struct duel {
+    struct params params;
+    struct trainer *trainer;
+    struct torch torch;
+    struct series ours, theirs;
+};
+
 struct bench {
+    struct duel ising;
+    struct series snapshots;
     struct params params;
     struct settings settings;
     struct trainer *trainer;
@@ -98,7 +114,7 @@ static int pin(void)
 /* ---- PyTorch, in a child that runs an epoch for every line it gets ------------------------------
  */
 
-static int torch_open(struct torch *t, const char *script, struct err *e)
+static int torch_open(struct torch *t, const char *script, const char *task, struct err *e)
 {
     int to[2], from[2];
     if (pipe(to) < 0 || pipe(from) < 0) return err_errno(e, E_IO, "bench: pipe");
@@ -106,8 +122,8 @@ static int torch_open(struct torch *t, const char *script, struct err *e)
     if (t->pid == 0) {
         dup2(to[0], 0);
         dup2(from[1], 1);
-        for (int fd = 3; fd < 16; fd++) close(fd);
-        execl(PYTHON, PYTHON, script, (char *)NULL);
+        for (int fd = 3; fd < 32; fd++) close(fd);
+        execl(PYTHON, PYTHON, script, task, (char *)NULL);
         _exit(127);
     }
     close(to[0]);
@@ -161,12 +177,24 @@ static int bench_open(struct bench *b, const char *script, struct err *e)
     struct view v = view_of(b);
     for (size_t i = 0; i < GAUGES && rc == OK; i++)
         if (gauges[i]->open) rc = gauges[i]->open(&b->state[i], &v, e);
-    return rc == OK ? torch_open(&b->torch, script, e) : rc;
+    return rc == OK ? torch_open(&b->torch, script, "modular_addition", e) : rc;
+}
+
+static int duel_open(struct duel *d, const char *script, struct err *e)
+{
+    struct row row;
+    params_of_task(&d->params, TASK_ISING);
+    int rc = params_resolve(&d->params, e);
+    if (rc == OK) rc = trainer_open(&d->trainer, &d->params, NULL, e);
+    if (rc == OK) rc = trainer_start(d->trainer, &row, e);
+    return rc == OK ? torch_open(&d->torch, script, "ising", e) : rc;
 }
 
 static void bench_close(struct bench *b)
 {
     torch_close(&b->torch);
+    torch_close(&b->ising.torch);
+    trainer_close(&b->ising.trainer);
     for (size_t i = 0; i < GAUGES; i++)
         if (gauges[i]->close) gauges[i]->close(b->state[i]);
     trainer_close(&b->trainer);
@@ -189,6 +217,44 @@ static int one_round(struct bench *b, int counts, struct err *e)
         rc = gauges[i]->read(b->state[i], &v, &row, e);
         if (counts) b->gauge[i].seconds[b->gauge[i].count++] = now() - start;
     }
+    return rc;
+}
+
+/* Short epochs: several a round. */
+static int duel_round(struct duel *d, int counts, struct err *e)
+{
+    struct row row;
+    double theirs;
+    int rc = OK;
+    for (int i = 0; i < ISING_EPOCHS && rc == OK; i++) {
+        double start = now();
+        rc = trainer_epoch(d->trainer, &row, e);
+        double ours = now() - start;
+        if (rc == OK) rc = torch_epoch(&d->torch, &theirs, e);
+        if (rc < 0 || !counts || d->ours.count == MOST_ROUNDS) continue;
+        d->ours.seconds[d->ours.count++] = ours;
+        d->theirs.seconds[d->theirs.count++] = theirs;
+    }
+    return rc;
+}
+
+/* The paper's set, as a run with so many snapshots makes it. */
+static int time_snapshots(struct series *s, const struct params *p, struct err *e)
+{
+    const struct ising_rule rule = ising_rule(p);
+    int8_t *spin = malloc(SNAPSHOTS * rule.side * rule.side);
+    double *temperature = malloc(SNAPSHOTS * sizeof *temperature);
+    int rc = spin && temperature ? OK : err_set(e, E_NOMEM, "bench: no memory for snapshots");
+    for (int64_t i = 0; i < SNAPSHOTS && rc == OK; i++)
+        temperature[i] =
+            ising_temperature(p->temperatures, p->temperature_halfwidth, ising_test_index(p, i));
+    for (int i = 0; i < 3 && rc == OK; i++) {
+        double start = now();
+        rc = ising_snapshots(&rule, 0, SNAPSHOTS, temperature, spin, e);
+        s->seconds[s->count++] = now() - start;
+    }
+    free(spin);
+    free(temperature);
     return rc;
 }
 
@@ -236,7 +302,17 @@ static double peak_mib(void)
     return kib / 1024;
 }
 
-static void report(struct bench *b, const char *family, int core)
+static void report_ising(struct bench *b)
+{
+    double ours = median(&b->ising.ours), theirs = median(&b->ising.theirs);
+    printf("\nising, 16 x 16 spins, 300 + 1000 snapshots, full batch; median of %zu epochs\n",
+           b->ising.ours.count);
+    printf("  %-34s%10.3f ms\n", "epoch of PyTorch", 1e3 * theirs);
+    line(b, "epoch of grokd", 1e3 * ours, theirs / ours, "times", 1, GOAL_ISING);
+    line(b, "50,000 snapshots, 64 sweeps", 0, median(&b->snapshots), "s", 0, GOAL_SECONDS);
+}
+
+static void report(struct bench *b, const char *family, int core, double peak)
 {
     char path[1024];
     double ours = median(&b->ours), theirs = median(&b->theirs), sum = 0;
@@ -259,8 +335,9 @@ static void report(struct bench *b, const char *family, int core)
     line(b, labels[PRUNING], 1e3 * pruning, pruning / ours, "epochs", 0, 0);
     line(b, "each point of it", 1e3 * pruning / points, pruning / points / ours, "epochs", 0,
          GOAL_POINT);
+    report_ising(b);
     printf("\n");
-    line(b, "memory of the process at its peak", 0, peak_mib(), "MiB", 0, GOAL_MIB);
+    line(b, "memory of the process at its peak", 0, peak, "MiB", 0, GOAL_MIB);
 }
 
 int main(int argc, char **argv)
@@ -277,8 +354,12 @@ int main(int argc, char **argv)
     b.rounds = (size_t)rounds;
     int core = pin(), rc = blas_open(family, fingerprint, &e);
     if (rc == OK) rc = bench_open(&b, argv[1], &e);
+    if (rc == OK) rc = duel_open(&b.ising, argv[1], &e);
     for (long i = -WARM; i < rounds && rc == OK; i++) rc = one_round(&b, i >= 0, &e);
-    if (rc == OK) report(&b, family, core);
+    for (long i = -WARM; i < rounds && rc == OK; i++) rc = duel_round(&b.ising, i >= 0, &e);
+    double peak = peak_mib(); /* of training: what a slot holds */
+    if (rc == OK) rc = time_snapshots(&b.snapshots, &b.ising.params, &e);
+    if (rc == OK) report(&b, family, core, peak);
     bench_close(&b);
     if (rc < 0) fprintf(stderr, "%s\n", e.text);
     return rc < 0 ? 2 : b.missed;
