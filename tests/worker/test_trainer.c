@@ -75,8 +75,9 @@ static void check_row(const struct row *r, const double right[4])
 static struct dataset order_of(const struct params *p, const struct dataset *d, int epoch)
 {
     const struct philox stream = {(uint64_t)p->order_seed, (uint32_t)epoch, PHILOX_ORDER};
-    struct dataset out = {d->count, calloc(d->count, sizeof *out.pair),
-                          calloc(d->count, sizeof *out.label)};
+    struct dataset out = {.count = d->count,
+                          .pair = calloc(d->count, sizeof *out.pair),
+                          .label = calloc(d->count, sizeof *out.label)};
     uint32_t *order = calloc(d->count, sizeof *order);
     philox_permutation(&stream, order, (uint32_t)d->count);
     for (size_t i = 0; i < d->count; i++) {
