@@ -11,7 +11,7 @@
 #define UPDATES 256 /* of random_site whose words are made at once */
 
 /* exp(x) with additions and multiplications only: the same bits everywhere, which a C library's exp
- * does not promise. Within 10^-13 for |x| < 200. */
+ * does not promise. Within 10^-13 for |x| up to 64. */
 static double exponential(double x)
 {
     double sum = 1, term = 1;
@@ -22,7 +22,8 @@ static double exponential(double x)
 
 uint32_t ising_threshold(double temperature, int up)
 {
-    double h = 2 * up - 4, share = 1 / (1 + exponential(-2 * h / temperature));
+    double x = -2.0 * (2 * up - 4) / temperature; /* beyond 64 the share is 0 or 1 to 32 bits */
+    double share = 1 / (1 + exponential(x < -64 ? -64 : x > 64 ? 64 : x));
     return share * 0x1p32 < 0x1p32 - 1 ? (uint32_t)(share * 0x1p32) : UINT32_MAX;
 }
 
