@@ -27,6 +27,7 @@ struct settings {
     int64_t dense_until;   /* every epoch up to here is measured */
     struct epoch_list curve_epochs; /* measured epochs whose pruning curve is kept */
     int64_t pruning_points;         /* points of the trapezoid, both ends included */
+    int64_t fisher_variants; /* 1 regression, 2 classification, 3 both */
     int64_t fisher_samples;         /* of the test set, from its start; 0: all */
     struct epoch_list save_model;   /* epochs whose weights are kept as safetensors */
     int64_t checkpoint_every_ms;
@@ -50,8 +51,8 @@ void settings_follow(struct settings *s, int64_t task);
 /* What single settings cannot show: E_USAGE when a stop rule has no accuracy. */
 int settings_check(const struct settings *s, struct err *e);
 
-/* The settings that a run needs, as arguments grokd.NAME=VALUE for grokd-train, one a line. What
- * depends on the task and was not given is left out. */
+/* The settings that a run needs, as arguments grokd.NAME=VALUE for grokd-train, one a line; after
+ * settings_follow. */
 void settings_text(const struct settings *s, char out[SETTINGS_TEXT]);
 
 /* Whether an epoch of a run of `epochs` is measured, and whether a list holds it. */

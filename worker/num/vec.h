@@ -179,8 +179,8 @@ struct vec {
     X(dot_weighted)                                                                                \
     X(exp)                                                                                         \
     X(log)                                                                                         \
-    X(measure_moments) \
-    X(measure_taps) \
+    X(measure_moments)                                                                             \
+    X(measure_taps)                                                                                \
     X(bytes_to_lanes)                                                                              \
     X(conv)                                                                                        \
     X(conv_slope)                                                                                  \
