@@ -298,6 +298,31 @@ void test_snapshots_are_a_function_of_the_data_seed_and_their_number(void **stat
     for (int i = 0; i < 3; i++) task_close(&t[i]);
 }
 
+void test_a_shelf_keeps_the_snapshots_of_the_same_data_only(void **state)
+{
+    (void)state;
+    struct params p = scene_params((const char *const[]){"task=ising", "glauber_sweeps=2", NULL});
+    struct task_shelf shelf = {0};
+    struct task t, kept;
+    struct err e;
+    assert_int_equal(task_open_shelved(&t, &p, &shelf, &e), OK);
+    shelf.task.test.spin[5] = 7; /* a mark: whoever has it took it from the shelf */
+    p.init_seed = 3, p.weight_multiplier = 10;
+    assert_int_equal(task_open_shelved(&kept, &p, &shelf, &e), OK);
+    assert_int_equal(kept.test.spin[5], 7);
+    assert_memory_equal(kept.train.spin, t.train.spin, 300 * 256);
+    assert_memory_equal(kept.test.temperature, t.test.temperature, 1000 * sizeof(double));
+    task_close(&kept);
+    p.data_seed = 1;
+    assert_int_equal(task_open_shelved(&kept, &p, &shelf, &e), OK);
+    assert_memory_not_equal(kept.test.spin, t.test.spin, 256);
+    assert_int_not_equal(kept.test.spin[5], 7);
+    task_close(&kept);
+    task_close(&t);
+    task_shelf_close(&shelf);
+    assert_false(shelf.full);
+}
+
 void test_the_sets_are_written_and_read_back(void **state)
 {
     (void)state;

@@ -291,7 +291,8 @@ void test_weights_and_data_from_files_start_the_same_run(void **state)
     assert_int_equal(task_save(trainer_task(a), &s, &e), OK);
     place_open(&at, &s);
     p.data_seed = p.init_seed = 77;
-    const struct trainer_source from = {at.path, "init/", at.path};
+    const struct trainer_source from = {
+        .init_path = at.path, .init_prefix = "init/", .data_path = at.path};
     if (trainer_open(&b, &p, &from, &e) < 0) fail_msg("%s", e.text);
     for (int i = 0; i < 3; i++) check_same(next_epoch(a), next_epoch(b));
     safetensors_close(&s);

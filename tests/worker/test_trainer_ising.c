@@ -63,7 +63,8 @@ static void check_near(const char *what, int epoch, double is, double right, dou
 void test_losses_are_those_of_the_golden_run(void **state)
 {
     (void)state;
-    const struct trainer_source from = {GOLDEN, "init/", DATA};
+    const struct trainer_source from = {
+        .init_path = GOLDEN, .init_prefix = "init/", .data_path = DATA};
     struct trainer *t = open_trainer(golden_run, &from);
     char *text = slurp("tests/golden/ising.json");
     struct row row;

@@ -77,6 +77,40 @@ int task_open(struct task *t, const struct params *p, const char *data_path, str
     return rc;
 }
 
+static int task_copy(struct task *t, const struct task *from, struct err *e)
+{
+    *t = *from;
+    t->train = t->test = (struct dataset){0};
+    int rc = dataset_copy(&t->train, &from->train, e);
+    if (rc == OK) rc = dataset_copy(&t->test, &from->test, e);
+    if (rc < 0) task_close(t);
+    return rc;
+}
+
+int task_open_shelved(struct task *t, const struct params *p, struct task_shelf *shelf,
+                      struct err *e)
+{
+    bool (*same)(const struct params *, const struct params *) = kinds[p->task]->same;
+    if (same && shelf->full && shelf->of.task == p->task && same(p, &shelf->of))
+        return task_copy(t, &shelf->task, e);
+    int rc = task_open(t, p, NULL, e);
+    if (rc < 0 || !same) return rc;
+    task_shelf_close(shelf);
+    if ((rc = task_copy(&shelf->task, t, e)) < 0) {
+        task_close(t);
+        return rc;
+    }
+    shelf->of = *p;
+    shelf->full = true;
+    return OK;
+}
+
+void task_shelf_close(struct task_shelf *shelf)
+{
+    if (shelf->full) task_close(&shelf->task);
+    *shelf = (struct task_shelf){0};
+}
+
 void task_close(struct task *t)
 {
     dataset_close(&t->train);

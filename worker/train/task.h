@@ -39,6 +39,19 @@ struct task {
 int task_open(struct task *t, const struct params *p, const char *data_path, struct err *e);
 void task_close(struct task *t);
 
+/* The sets of the last run, kept for a next one with the same data; all zero is an empty shelf. */
+struct task_shelf {
+    bool full;
+    struct params of;
+    struct task task;
+};
+
+/* As task_open without a file, but takes a copy from the shelf if that holds the same data, else
+ * leaves one there. Only what is costly to make is kept: snapshots. */
+int task_open_shelved(struct task *t, const struct params *p, struct task_shelf *shelf,
+                      struct err *e);
+void task_shelf_close(struct task_shelf *shelf);
+
 /* Size of the training set of n samples for a share. */
 size_t task_train_count(size_t n, double train_fraction);
 

@@ -28,6 +28,15 @@ static int draw(struct task *t, const struct params *p, struct err *e)
     return rc < 0 ? rc : draw_set(&t->train, p, train, (uint32_t)test, ising_train_index, e);
 }
 
+static bool same(const struct params *p, const struct params *q)
+{
+    return p->data_seed == q->data_seed && p->train_size == q->train_size &&
+           p->test_size == q->test_size && p->balance == q->balance && p->lattice == q->lattice &&
+           p->glauber_update == q->glauber_update && p->glauber_sweeps == q->glauber_sweeps &&
+           p->temperatures == q->temperatures &&
+           p->temperature_halfwidth == q->temperature_halfwidth;
+}
+
 /* ---- files -------------------------------------------------------------------------------------
  */
 
@@ -128,4 +137,4 @@ static int save(const struct task *t, struct safetensors *s, struct err *e)
     return rc < 0 ? rc : save_set(&t->test, s, &test_names, e);
 }
 
-const struct task_kind task_ising = {.draw = draw, .load = load, .save = save};
+const struct task_kind task_ising = {.draw = draw, .load = load, .save = save, .same = same};

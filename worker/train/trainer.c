@@ -53,6 +53,13 @@ static int shuffle_open(struct trainer *t, struct err *e)
     return dataset_copy(&t->shuffled, &t->task.train, e);
 }
 
+static int sets_open(struct trainer *t, const struct trainer_source *from, struct err *e)
+{
+    bool shelved = from && from->shelf && !from->data_path;
+    return shelved ? task_open_shelved(&t->task, &t->p, from->shelf, e)
+                   : task_open(&t->task, &t->p, from ? from->data_path : NULL, e);
+}
+
 int trainer_open(struct trainer **out, const struct params *p, const struct trainer_source *from,
                  struct err *e)
 {
@@ -62,7 +69,7 @@ int trainer_open(struct trainer **out, const struct params *p, const struct trai
     struct trainer *t = calloc(1, sizeof *t);
     if (!t) return err_set(e, E_NOMEM, "trainer: no memory");
     t->p = *p;
-    if ((rc = task_open(&t->task, p, from ? from->data_path : NULL, e)) < 0) goto fail;
+    if ((rc = sets_open(t, from, e)) < 0) goto fail;
     size_t n = t->task.train.count;
     t->batch_size = p->batch_size == 0 || (size_t)p->batch_size > n ? n : (size_t)p->batch_size;
     if ((rc = model_open(&t->model, p, e)) < 0 || (rc = weights_open(t, from, e)) < 0 ||
