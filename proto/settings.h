@@ -27,7 +27,7 @@ struct settings {
     int64_t dense_until;   /* every epoch up to here is measured */
     struct epoch_list curve_epochs; /* measured epochs whose pruning curve is kept */
     int64_t pruning_points;         /* points of the trapezoid, both ends included */
-    int64_t fisher_variants; /* 1 regression, 2 classification, 3 both */
+    int64_t fisher_variants;        /* 1 regression, 2 classification, 3 both */
     int64_t fisher_samples;         /* of the test set, from its start; 0: all */
     struct epoch_list save_model;   /* epochs whose weights are kept as safetensors */
     int64_t checkpoint_every_ms;

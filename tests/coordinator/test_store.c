@@ -207,9 +207,6 @@ void test_every_value_is_stored_in_its_column(void **state)
     struct pruning_point points[] = {{"layer", "", 0, 0.5, 1.25}, {"layer", "", 0.05, 0.25, NAN}};
     r.pruning = points;
     r.pruning_count = 2;
-    struct feature features[] = {{"fc1", "energy_mean", 0.75}, {"conv1", "energy_mean", 0.25}};
-    r.features = features;
-    r.feature_count = 2;
     assert_int_equal(send_row(&h, 1, 1, &r).verdict, VERDICT_STORED);
     for (int i = 0; i < METRIC_COUNT; i++) {
         const struct metric_info *m = &metric_list[i];
@@ -223,9 +220,6 @@ void test_every_value_is_stored_in_its_column(void **state)
     assert_string_equal(help_text(&h, "SELECT group_concat(fraction || '/' || accuracy || '/' || "
                                       "ifnull(loss, '-')) FROM pruning"),
                         "0.0/0.5/1.25,0.05/0.25/-");
-    assert_string_equal(help_text(&h, "SELECT group_concat(layer || '/' || name || '/' || value) "
-                                      "FROM features WHERE run_id = 1 AND epoch = 0"),
-                        "conv1/energy_mean/0.25,fc1/energy_mean/0.75");
     help_close(&h);
 }
 
@@ -352,34 +346,6 @@ void test_a_pruning_curve_is_compared_point_by_point(void **state)
     struct save_answer a = send_row(&h, 1, 1, &r);
     assert_int_equal(a.verdict, VERDICT_DIFFERS);
     assert_non_null(strstr(a.reason, "2 points"));
-    help_close(&h);
-}
-
-void test_features_are_compared_one_by_one(void **state)
-{
-    (void)state;
-    struct help h;
-    open_with_run(&h, 1);
-    struct feature features[] = {{"fc1", "energy_mean", 0.75}, {"fc1", "energy_share", 1}};
-    struct row r = help_row(1, 0);
-    r.features = features;
-    r.feature_count = 2;
-    send_row(&h, 1, 1, &r);
-    assert_int_equal(send_row(&h, 1, 1, &r).verdict, VERDICT_STORED);
-    features[0].value = nextafter(0.75, 1);
-    struct save_answer a = send_row(&h, 1, 1, &r);
-    assert_int_equal(a.verdict, VERDICT_DIFFERS);
-    assert_string_equal(a.reason,
-                        "not reproducible: epoch 0: feature energy_mean of fc1 was stored "
-                        "as 0.75 and is now 0.75000000000000011");
-    features[0].value = 0.75;
-    features[1].layer = "conv1";
-    assert_int_equal(send_row(&h, 1, 1, &r).verdict, VERDICT_DIFFERS);
-    r.feature_count = 1;
-    a = send_row(&h, 1, 1, &r);
-    assert_int_equal(a.verdict, VERDICT_DIFFERS);
-    assert_non_null(strstr(a.reason, "stored as 2 features and is now 1 features"));
-    assert_int_equal(help_int(&h, "SELECT count(*) FROM features"), 2);
     help_close(&h);
 }
 
