@@ -16,7 +16,8 @@
  * about the weight of the most probable class t, so that what cancels is of the order of 1 - p_t:
  * with d_c = W2[c,k] - W2[t,k], V = sum of p_c d_c^2 - (sum of p_c d_c)^2.
  *
- * Sums over samples in double, over a chunk of up to VEC_LANES in float; entries in float.
+ * Sums over samples in double, over a chunk of up to VEC_LANES and over those that show an input in
+ * float.
  */
 #include "worker/measure/fisher_form.h"
 #include "worker/num/vec.h"
@@ -27,18 +28,17 @@
 struct two_hot {
     size_t hidden, classes; /* hidden rounded up to whole vectors */
     struct workspace workspace;
-    double *square; /* [hidden]: sum over samples of h_k^2; classification: of m_k V_k */
-    double *slope;  /* [hidden]: S_k */
+    double *square; /* [hidden]: sum over samples of h_k^2 */
+    double *slope;  /* [hidden]: what scales the sums of W1: S_k, or 1 */
     /* Of a chunk of samples s. */
-    float *p;               /* [classes][VEC_LANES]: probabilities, 0 for the greatest */
-    float *spread;          /* [classes][VEC_LANES]: p_c (1 - p_c) */
-    float *first, *second;  /* [VEC_LANES][hidden]: sums over c of p W2 and p W2^2 */
-    float *squares;         /* [classes][hidden]: W2^2 */
-    float *active;          /* [VEC_LANES][hidden]: h^2 */
-    size_t top[VEC_LANES];  /* most probable class */
-    double rest[VEC_LANES]; /* 1 - its probability */
-    double *output;         /* [classes][hidden + 1]: sums for W2 and, last, b2 */
-    double *input;          /* [2 * classes][hidden]: sums for W1 */
+    float *p;              /* [classes][VEC_LANES]: probabilities, 0 for the greatest */
+    float *spread;         /* [classes][VEC_LANES]: p_c (1 - p_c) */
+    float *first, *second; /* [VEC_LANES][hidden]: sums over c of p W2 and p W2^2 */
+    float *squares;        /* [classes][hidden]: W2^2 */
+    float *active;         /* [VEC_LANES][hidden]: h^2 */
+    size_t top[VEC_LANES]; /* most probable class */
+    float rest[VEC_LANES]; /* 1 - its probability */
+    double *output;        /* [classes][hidden + 1]: sums for W2 and, last, b2 */
 };
 
 /* The four tensors of the network, looked up by name. */
@@ -75,15 +75,14 @@ static int open_two_hot(void **state, const struct model *m, struct err *e)
     f->square = calloc(hidden, sizeof *f->square);
     f->slope = calloc(hidden, sizeof *f->slope);
     f->output = calloc(classes * (hidden + 1), sizeof *f->output);
-    f->input = calloc(2 * classes * hidden, sizeof *f->input);
     f->p = vec_alloc(classes * VEC_LANES);
     f->spread = vec_alloc(classes * VEC_LANES);
     f->first = vec_alloc(VEC_LANES * hidden);
     f->second = vec_alloc(VEC_LANES * hidden);
     f->active = vec_alloc(VEC_LANES * hidden);
     f->squares = vec_alloc(classes * hidden);
-    if (f->square && f->slope && f->output && f->input && f->p && f->spread && f->first &&
-        f->second && f->active && f->squares)
+    if (f->square && f->slope && f->output && f->p && f->spread && f->first && f->second &&
+        f->active && f->squares)
         return OK;
     return err_set(e, E_NOMEM, "Fisher information: no memory");
 }
@@ -96,7 +95,6 @@ static void close_two_hot(void *state)
     free(f->square);
     free(f->slope);
     free(f->output);
-    free(f->input);
     free(f->p);
     free(f->spread);
     free(f->first);
@@ -127,8 +125,8 @@ static void sum_slopes(double *slope, const float *theta, const struct tensor *w
         }
 }
 
-/* On entry W1's part of the diagonal holds the number of samples where input j met active neuron k.
- * Each sample has one first operand, so those rows add up to the samples where k was active. */
+/* On entry W1's part of the diagonal holds, for input j and neuron k, a sum over the samples that
+ * show j. Each sample has one first operand, so those rows add up to the sum over all samples. */
 static void scale_input(const struct two_hot *f, const struct net *n, double samples,
                         float *diagonal)
 {
@@ -191,7 +189,7 @@ static void find_probabilities(struct two_hot *f, const struct signal *z, size_t
         f->spread[c * VEC_LANES + s] = (float)(c == top ? scale * (others * scale) : p * (1 - p));
     }
     f->top[s] = top;
-    f->rest[s] = others * scale;
+    f->rest[s] = (float)(others * scale);
 }
 
 /* Fills spread with e^(z - greatest) of every lane, the probabilities' raw material. */
@@ -205,25 +203,6 @@ static void exponentiate(struct two_hot *f, const struct signal *z, size_t count
             f->spread[c * VEC_LANES + s] = z->x[c * VEC_LANES + s] - most;
     }
     vec->exp(f->spread, f->spread, f->classes * VEC_LANES);
-}
-
-/* Adds m_k V_k of sample s to the sums of b1 and of its two inputs. */
-static void add_variances(struct two_hot *f, const struct net *n, const float *theta,
-                          const float *h, const int32_t pair[2], size_t s)
-{
-    const float *top = theta + tensor_index(n->w2, f->top[s], 0);
-    const float *first = f->first + s * f->hidden, *second = f->second + s * f->hidden;
-    double *a = f->input + (size_t)pair[0] * f->hidden, *b = f->input + (size_t)pair[1] * f->hidden;
-    double rest = f->rest[s];
-    for (size_t k = 0; k < n->w1->rows; k++) {
-        if (!(h[k] > 0)) continue;
-        double w = top[k], mean = first[k] - w * rest;
-        double variance = second[k] - 2 * w * first[k] + w * w * rest - mean * mean;
-        if (variance < 0) variance = 0; /* of rounding */
-        f->square[k] += variance;
-        a[k] += variance;
-        b[k] += variance;
-    }
 }
 
 /* Adds p_c (1 - p_c) h_k^2 and p_c (1 - p_c). */
@@ -247,8 +226,9 @@ static void add_output(struct two_hot *f, const struct signal *h, size_t count)
     }
 }
 
+/* w1: sums for the input weights, laid out as they are. */
 static void add_chunk(struct two_hot *f, const struct model *m, const struct net *n,
-                      const struct batch *b)
+                      const struct batch *b, float *w1)
 {
     const struct signal *z = &f->workspace.value[m->layer_count],
                         *h = model_hidden(m, &f->workspace);
@@ -260,15 +240,17 @@ static void add_chunk(struct two_hot *f, const struct model *m, const struct net
     vec->gemm(f->second, f->hidden, f->p, 1, VEC_LANES, f->squares, f->hidden, b->count, f->hidden,
               f->classes, 0);
     for (size_t s = 0; s < b->count; s++)
-        add_variances(f, n, m->theta, h->x + s * h->sample_stride, b->pair[s], s);
+        vec->measure_variances(
+            w1 + (size_t)b->pair[s][0] * n->w1->col_stride,
+            w1 + (size_t)b->pair[s][1] * n->w1->col_stride, h->x + s * h->sample_stride,
+            m->theta + tensor_index(n->w2, f->top[s], 0), f->first + s * f->hidden,
+            f->second + s * f->hidden, f->rest[s], f->hidden);
     add_output(f, h, b->count);
 }
 
 static void clear_sums(struct two_hot *f, const struct model *m, const struct net *n)
 {
-    memset(f->square, 0, f->hidden * sizeof *f->square);
     memset(f->output, 0, f->classes * (f->hidden + 1) * sizeof *f->output);
-    memset(f->input, 0, 2 * f->classes * f->hidden * sizeof *f->input);
     for (size_t c = 0; c < f->classes; c++)
         for (size_t k = 0; k < n->w2->cols; k++) {
             float w = m->theta[tensor_index(n->w2, c, k)];
@@ -285,13 +267,10 @@ static void classification(struct two_hot *f, const struct model *m, const struc
     for (size_t from = 0; from < samples; from += VEC_LANES) {
         struct batch b = dataset_chunk(set, from);
         if (b.count > samples - from) b.count = samples - from;
-        add_chunk(f, m, &n, &b);
+        add_chunk(f, m, &n, &b, diagonal + n.w1->offset);
     }
-    for (size_t k = 0; k < n.w1->rows; k++)
-        diagonal[n.b1->offset + k] = (float)(f->square[k] / all);
-    for (size_t j = 0; j < n.w1->cols; j++)
-        for (size_t k = 0; k < n.w1->rows; k++)
-            diagonal[tensor_index(n.w1, k, j)] = (float)(f->input[j * f->hidden + k] / all);
+    for (size_t k = 0; k < f->hidden; k++) f->slope[k] = 1;
+    scale_input(f, &n, all, diagonal);
     for (size_t c = 0; c < f->classes; c++) {
         const double *sum = f->output + c * (f->hidden + 1);
         for (size_t k = 0; k < n.w2->cols; k++)

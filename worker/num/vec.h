@@ -148,6 +148,14 @@ struct vec {
     void (*philox)(int32_t *words, size_t n, uint64_t seed, uint32_t snapshot, uint32_t purpose,
                    uint64_t first);
 
+    /* For neurons k < n with h[k] > 0 adds to a[k] and b[k] the variance of weights w_c over
+     * classes c, of which t is the most probable, from top = w_t and the sums over the others first
+     * = sum of p_c w_c, second = sum of p_c w_c^2, rest = sum of p_c: with d = w - w_t sum of p d^2
+     * - (sum of p d)^2, at least 0. Fused. About 10*n operations.   Twin: the differences of
+     * test_fisher. */
+    void (*measure_variances)(float *a, float *b, const float *h, const float *top,
+                              const float *first, const float *second, float rest, size_t n);
+
     /* Squares of the gradient of a 3x3 convolution, padded by 1, sample by sample: adds
      *   weight[o*ld + c*9 + 3*i + j] += sum over lanes of (sum over sites (y, x) of
      *                                   dy[o][y][x] x[c][y + i - 1][x + j - 1])^2
@@ -180,6 +188,7 @@ struct vec {
     X(exp)                                                                                         \
     X(log)                                                                                         \
     X(measure_moments)                                                                             \
+    X(measure_variances)                                                                           \
     X(measure_taps)                                                                                \
     X(bytes_to_lanes)                                                                              \
     X(conv)                                                                                        \
