@@ -17,7 +17,9 @@
     X(PHILOX_SPLIT, 1)  /* permutation of all samples; key data_seed */                            \
     X(PHILOX_INIT, 2)   /* initial weights, epoch = number of the tensor; key init_seed */         \
     X(PHILOX_ORDER, 3)  /* permutation of the training set, per epoch; key order_seed */           \
-    X(PHILOX_SAMPLE, 4) /* random points of a sweep, epoch = axis; key sample_seed */
+    X(PHILOX_SAMPLE, 4) /* random points of a sweep, epoch = axis; key sample_seed */              \
+    X(PHILOX_HOT, 5)    /* spins of a random start, epoch = snapshot; key data_seed */             \
+    X(PHILOX_FLIP, 6)   /* heat-bath updates of them, epoch = snapshot; key data_seed */
 
 enum philox_purpose {
 #define X(name, number) name = number,

@@ -31,7 +31,8 @@ static const struct ctl_verb verbs[] = {
     {"retry", "--failed [SWEEPS]", 0, CTL_ARGUMENTS, "failed", "failed runs wait again",
      ctl_command},
     {"export", "[SWEEPS] [--table TABLE] [--format csv|jsonl]", 0, CTL_ARGUMENTS, "table format",
-     "a table as text: summary (default), epochs, geometry, pruning, runs, ...", ctl_export},
+     "a table as text: summary (default), epochs, geometry, pruning, features, runs, ...",
+     ctl_export},
     {"sql", "STATEMENT", 1, 1, "", "any question to the database; it can only read", ctl_sql},
     {"stop", "", 0, 0, "", "end the coordinator; its sweeps go on at the next start", ctl_command},
 };

@@ -28,7 +28,7 @@ static void say_point(struct ctl *c, const struct spec *s, int64_t i, const stru
     char text[PARAM_TEXT_SIZE];
     fprintf(c->out, "  point %" PRId64 ":", i);
     for (int k = 0; k < s->axis_count; k++)
-        if (s->axis[k].distribution != SPEC_CONSTANT)
+        if (s->axis[k].distribution != SPEC_CONSTANT && param_belongs(s->axis[k].param, p->task))
             fprintf(c->out, " %s=%s", param_list[s->axis[k].param].name,
                     param_text(p, s->axis[k].param, text));
     fputs("\n", c->out);
@@ -41,7 +41,9 @@ static void say_point_json(struct ctl *c, int64_t i, const struct params *p)
     for (int k = 0; k < PARAM_COUNT; k++) {
         param_text(p, k, text);
         fprintf(c->out, ", \"%s\": ", param_list[k].name);
-        if (param_list[k].kind == PARAM_CHOICE)
+        if (!param_belongs(k, p->task))
+            fputs("null", c->out);
+        else if (param_list[k].kind == PARAM_CHOICE)
             export_json_text(c->out, text);
         else
             fputs(text, c->out);

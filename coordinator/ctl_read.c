@@ -230,6 +230,7 @@ static const struct source {
     {"epochs", "epochs", "run_id", "run_id, epoch"},
     {"geometry", "geometry", "run_id", "run_id, epoch"},
     {"pruning", "pruning", "run_id", "run_id, epoch, scheme, layer, fraction"},
+    {"features", "features", "run_id", "run_id, epoch, layer, name"},
     {"attempts", "attempts", "run_id", "run_id, attempt"},
     {"summaries", "summaries", "run_id", "run_id"},
     {"workers", "workers", NULL, "worker_id"},

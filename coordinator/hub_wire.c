@@ -136,15 +136,18 @@ static wire_envelope *work(const struct send *s, wire_envelope *m)
     enum { SIZE = PARAM_TEXT_SIZE + 64, LINES = 64 };
     char text[SETTINGS_TEXT], (*given)[SIZE] = calloc(PARAM_COUNT, sizeof *given), *rest = text;
     char *arguments[PARAM_COUNT + LINES];
+    struct settings settings = *s->settings;
     size_t count = 0;
     if (!given) return NULL;
     for (int i = 0; i < PARAM_COUNT; i++) {
         char value[PARAM_TEXT_SIZE];
+        if (!param_belongs(i, s->params->task)) continue;
         snprintf(given[i], sizeof given[i], "%s=%s", param_list[i].name,
                  param_text(s->params, i, value));
         arguments[count++] = given[i];
     }
-    settings_text(s->settings, text);
+    settings_follow(&settings, s->params->task);
+    settings_text(&settings, text);
     for (char *line; (line = strsep(&rest, "\n")) && count < PARAM_COUNT + LINES;)
         if (*line) arguments[count++] = line;
     Grokd__Blas blas = GROKD__BLAS__INIT;

@@ -2,7 +2,7 @@
 -- results.db: everything grokd knows, in tables that a person can ask.
 --
 -- A sweep is a file that was submitted; its grid is a row of runs for every point; a run is tried in
--- attempts, each on one worker; what it reports goes to epochs, geometry and pruning, and when it
+-- attempts, each on one worker; what it reports goes to epochs, geometry, pruning and features, and when it
 -- has finished its curve is boiled down to one row of summaries. Ask with
 --
 --     sqlite3 -readonly results.db "SELECT * FROM run_summary"
@@ -13,7 +13,7 @@
 --     a run of E epochs has E + 1 rows. NULL means not measured at that epoch, or not a number.
 --   * Losses are in nat, shares (accuracies, fractions) between 0 and 1, times in seconds, points in
 --     time in UTC as '2026-01-31T23:59:59.999Z'. '1' is a number without unit.
---   * Rows of epochs, geometry and pruning are written once and never changed: an epoch that arrives
+--   * Rows of epochs, geometry, pruning and features are written once and never changed: an epoch that arrives
 --     twice must be equal bit for bit (timings apart), or its run fails as not reproducible.
 --
 -- A line --@ stands for columns made from the one list of hyperparameters (proto/param.def) or of
@@ -121,6 +121,20 @@ CREATE TABLE pruning (
   accuracy    REAL,             -- share: right on the test set
   loss        REAL,             -- nat: mean cross-entropy on the test set
   PRIMARY KEY (run_id, epoch, scheme, layer, fraction)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE features (
+  -- What the layers have learned, at measured epochs. Of ising: correlations r of the pre-activations
+  -- of a layer's neurons (each site of a convolution is one) with a quantity q of the snapshots of the
+  -- test set. q: energy (per bond), magnetization, abs_magnetization. Names: q_mean and q_median, of
+  -- |r| over the neurons; q_weighted, its mean weighted by the neurons' mean |pre-activation|
+  -- (arXiv 2502.01739, equation 6); q_share, the share of neurons whose |r| is greatest with q.
+  run_id      INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  epoch       INTEGER NOT NULL,
+  layer       TEXT    NOT NULL, -- conv1, conv2, fc1
+  name        TEXT    NOT NULL, -- q_mean, q_median, q_weighted, q_share
+  value       REAL    NOT NULL, -- 1
+  PRIMARY KEY (run_id, epoch, layer, name)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE summaries (

@@ -161,6 +161,7 @@ int db_bind_param(sqlite3_stmt *s, int position, const struct params *p, int ind
     const struct param_info *info = &param_list[index];
     const char *at = (const char *)p + info->offset;
     char text[PARAM_TEXT_SIZE];
+    if (!param_belongs(index, p->task)) return sqlite3_bind_null(s, position);
     switch (info->kind) {
     case PARAM_REAL: return sqlite3_bind_double(s, position, *(const double *)(const void *)at);
     case PARAM_BOOL: return sqlite3_bind_int(s, position, *(const bool *)(const void *)at);
@@ -175,6 +176,7 @@ int db_param(sqlite3_stmt *s, int column, struct params *p, int index, struct er
 {
     const struct param_info *info = &param_list[index];
     char *at = (char *)p + info->offset;
+    if (sqlite3_column_type(s, column) == SQLITE_NULL) return OK;
     switch (info->kind) {
     case PARAM_REAL: *(double *)(void *)at = sqlite3_column_double(s, column); return OK;
     case PARAM_BOOL: *(bool *)(void *)at = sqlite3_column_int(s, column) != 0; return OK;

@@ -134,17 +134,53 @@ static int compare_point(struct db *d, const struct row *r, const struct pruning
     return differs(a, r->epoch, what, stored, now);
 }
 
-static int compare_pruning(struct db *d, const struct row *r, struct save_answer *a, struct err *e)
+/* Of a table of parts of an epoch: as many as were stored? */
+static int compare_count(struct db *d, const struct row *r, struct save_answer *a, enum sql counts,
+                         size_t count, const char *table, const char *parts, struct err *e)
 {
     int64_t stored;
-    int rc = db_integer(d, &stored, 0, SQL_PRUNING_COUNT, e, "ii", a->run, r->epoch);
+    char was[VALUE_TEXT], is[VALUE_TEXT];
+    int rc = db_integer(d, &stored, 0, counts, e, "ii", a->run, r->epoch);
+    if (rc < 0 || stored == (int64_t)count) return rc;
+    snprintf(was, sizeof was, "%" PRId64 " %s", stored, parts);
+    snprintf(is, sizeof is, "%zu %s", count, parts);
+    return differs(a, r->epoch, table, was, is);
+}
+
+static int compare_pruning(struct db *d, const struct row *r, struct save_answer *a, struct err *e)
+{
+    int rc = OK;
     for (size_t i = 0; i < r->pruning_count && rc == OK && a->verdict == VERDICT_STORED; i++)
         rc = compare_point(d, r, &r->pruning[i], a, e);
-    if (rc < 0 || a->verdict != VERDICT_STORED || stored == (int64_t)r->pruning_count) return rc;
-    char was[VALUE_TEXT], is[VALUE_TEXT];
-    snprintf(was, sizeof was, "%" PRId64 " points", stored);
-    snprintf(is, sizeof is, "%zu points", r->pruning_count);
-    return differs(a, r->epoch, "pruning", was, is);
+    if (rc < 0 || a->verdict != VERDICT_STORED) return rc;
+    return compare_count(d, r, a, SQL_PRUNING_COUNT, r->pruning_count, "pruning", "points", e);
+}
+
+static int compare_feature(struct db *d, const struct row *r, const struct feature *f,
+                           struct save_answer *a, struct err *e)
+{
+    char what[128], stored[VALUE_TEXT] = "nothing", now[VALUE_TEXT];
+    sqlite3_stmt *s = db_bind(d, SQL_FEATURE_GET, e, "iitt", a->run, r->epoch, f->layer, f->name);
+    int found = s ? db_step(d, s, e) : E_STORE;
+    if (found < 0) return found;
+    if (found) {
+        double value = sqlite3_column_double(s, 0);
+        db_done(s);
+        if (same_bits(value, f->value)) return OK;
+        snprintf(stored, sizeof stored, "%.17g", value);
+    }
+    snprintf(now, sizeof now, "%.17g", f->value);
+    snprintf(what, sizeof what, "feature %.40s of %.40s", f->name, f->layer);
+    return differs(a, r->epoch, what, stored, now);
+}
+
+static int compare_features(struct db *d, const struct row *r, struct save_answer *a, struct err *e)
+{
+    int rc = OK;
+    for (size_t i = 0; i < r->feature_count && rc == OK && a->verdict == VERDICT_STORED; i++)
+        rc = compare_feature(d, r, &r->features[i], a, e);
+    if (rc < 0 || a->verdict != VERDICT_STORED) return rc;
+    return compare_count(d, r, a, SQL_FEATURE_COUNT, r->feature_count, "features", "features", e);
 }
 
 static int compare(struct db *d, const struct row *r, struct save_answer *a, struct err *e)
@@ -153,6 +189,7 @@ static int compare(struct db *d, const struct row *r, struct save_answer *a, str
     if (rc == OK && a->verdict == VERDICT_STORED)
         rc = compare_table(d, r, a, METRIC_TABLE_geometry, e);
     if (rc == OK && a->verdict == VERDICT_STORED) rc = compare_pruning(d, r, a, e);
+    if (rc == OK && a->verdict == VERDICT_STORED) rc = compare_features(d, r, a, e);
     return rc;
 }
 
@@ -185,12 +222,16 @@ static bool has_geometry(const struct row *r)
 static int insert(struct db *d, const struct row *r, int64_t run, size_t *rows, struct err *e)
 {
     int rc = insert_table(d, r, run, METRIC_TABLE_epochs, e);
-    *rows += 1 + r->pruning_count;
+    *rows += 1 + r->pruning_count + r->feature_count;
     if (rc == OK && has_geometry(r)) rc = insert_table(d, r, run, METRIC_TABLE_geometry, e);
     for (size_t i = 0; i < r->pruning_count && rc == OK; i++) {
         const struct pruning_point *p = &r->pruning[i];
         rc = db_do(d, SQL_PRUNING_INSERT, e, "iittddd", run, r->epoch, p->scheme, p->layer,
                    p->fraction, p->accuracy, p->loss);
+    }
+    for (size_t i = 0; i < r->feature_count && rc == OK; i++) {
+        const struct feature *f = &r->features[i];
+        rc = db_do(d, SQL_FEATURE_INSERT, e, "iittd", run, r->epoch, f->layer, f->name, f->value);
     }
     return rc;
 }
@@ -212,17 +253,21 @@ static int save_row(struct db *d, const Grokd__Epoch *m, int64_t *done, struct s
 {
     struct row r;
     struct pruning_point *points = calloc(m->n_pruning + 1, sizeof *points);
-    if (!points) return err_set(e, E_NOMEM, "run %" PRId64 ": no memory for a curve", a->run);
-    wire_row(m, &r, points);
-    int rc;
-    if (r.epoch <= *done)
+    struct feature *features = calloc(m->n_features + 1, sizeof *features);
+    int rc = OK;
+    if (points && features)
+        wire_row(m, &r, points, features);
+    else
+        rc = err_set(e, E_NOMEM, "run %" PRId64 ": no memory for an epoch", a->run);
+    if (rc == OK && r.epoch <= *done)
         rc = compare(d, &r, a, e);
-    else {
+    else if (rc == OK) {
         rc = insert(d, &r, a->run, rows, e);
         *done = r.epoch;
     }
     if (rc == OK && a->verdict == VERDICT_STORED) a->epoch = r.epoch;
     free(points);
+    free(features);
     return rc;
 }
 

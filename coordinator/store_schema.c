@@ -26,8 +26,11 @@ static void hyperparameters(FILE *out)
         const char *type = p->kind == PARAM_CHOICE ? "TEXT"
                            : p->kind == PARAM_REAL ? "REAL"
                                                    : "INTEGER";
-        fprintf(out, "  %-17s %-7s NOT NULL, -- %s%s\n", p->name, type,
-                p->kind == PARAM_BOOL ? "0 or 1: " : "", p->meaning);
+        bool all = true;
+        for (int64_t task = 0; task < PARAM_TASKS; task++) all &= param_belongs(i, task);
+        fprintf(out, "  %-21s %-7s%s, -- %s%s%s\n", p->name, type, all ? " NOT NULL" : "",
+                p->kind == PARAM_BOOL ? "0 or 1: " : "", p->meaning,
+                all ? "" : " (NULL in other tasks)");
     }
 }
 

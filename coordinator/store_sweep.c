@@ -40,7 +40,8 @@ static int64_t setting_of(const struct params *p)
     for (int i = 0; i < PARAM_COUNT; i++) {
         union param_value v = param_get(p, i);
         memcpy(&bits, &v, sizeof bits);
-        if (!schema_is_seed(i)) h = mix(h + 0x9e3779b97f4a7c15u + bits);
+        if (!schema_is_seed(i) && param_belongs(i, p->task))
+            h = mix(h + 0x9e3779b97f4a7c15u + bits);
     }
     return (int64_t)(h >> 4);
 }
@@ -59,7 +60,7 @@ static bool bind_point(struct writer *w, int64_t point, const char *hash, const 
               sqlite3_bind_text(s, 3, hash, -1, SQLITE_STATIC) == SQLITE_OK &&
               sqlite3_bind_int64(s, 4, setting_of(p)) == SQLITE_OK;
     for (int i = 0; i < PARAM_COUNT && ok; i++)
-        if (!w->bound || !same_value(&w->last, p, i))
+        if (!w->bound || w->last.task != p->task || !same_value(&w->last, p, i))
             ok = db_bind_param(s, 5 + i, p, i) == SQLITE_OK;
     w->last = *p;
     w->bound = true;

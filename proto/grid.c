@@ -44,11 +44,17 @@ static union param_value digit(const struct axis *a, int64_t k)
     return number(a, a->a + (double)k * a->q);
 }
 
+/* Writes one value into the point, unless its task does not know the parameter. */
+static void put(struct params *p, const struct axis *a, union param_value v)
+{
+    if (param_belongs(a->param, p->task)) param_set(p, a->param, v);
+}
+
 static void walk(const struct spec *s, int64_t i, struct params *p)
 {
     for (int n = s->axis_count - 1; n >= 0; n--) {
         const struct axis *a = &s->axis[n];
-        param_set(p, a->param, digit(a, i % a->count));
+        put(p, a, digit(a, i % a->count));
         i /= a->count;
     }
 }
@@ -134,7 +140,7 @@ static int draw_all(const struct spec *s, int64_t i, struct params *p, struct er
             int rc = param_number(a->param, x, &v, e);
             if (rc < 0) return rc;
         }
-        param_set(p, a->param, v);
+        put(p, a, v);
     }
     return OK;
 }
@@ -165,18 +171,28 @@ static int unsound(const struct spec *s, int64_t i, const struct params *p, cons
                    i, values, why->text);
 }
 
+/* All axes over the defaults that are in *p. */
+static int fill(const struct spec *s, int64_t i, struct params *p, struct err *e)
+{
+    if (s->method == SPEC_RANDOM) return draw_all(s, i, p, e);
+    walk(s, i, p);
+    return OK;
+}
+
 int grid_values(const struct spec *s, int64_t i, struct params *out, struct err *e)
 {
     struct err why;
     if (i < 0 || i >= grid_count(s))
         return err_set(e, E_USAGE, "%.90s: no point %" PRId64 "; expected 0 to %" PRId64, s->file,
                        i, grid_count(s) - 1);
-    *out = s->base;
-    if (s->method == SPEC_GRID)
-        walk(s, i, out);
-    else if (draw_all(s, i, out, &why) < 0)
-        return unsound(s, i, out, &why, e);
-    return OK;
+    /* Defaults depend on the task, which is itself an axis: the first walk finds it. */
+    *out = s->base[0];
+    int rc = fill(s, i, out, &why);
+    if (rc == OK && out->task != s->base[0].task) {
+        *out = s->base[out->task];
+        rc = fill(s, i, out, &why);
+    }
+    return rc < 0 ? unsound(s, i, out, &why, e) : OK;
 }
 
 int grid_point(const struct spec *s, int64_t i, struct params *out, struct err *e)

@@ -24,4 +24,6 @@ void row_clear(struct row *r, int64_t epoch)
     for (int i = 0; i < METRIC_COUNT; i++) r->value[i] = NAN;
     r->pruning_count = 0;
     r->pruning = NULL;
+    r->feature_count = 0;
+    r->features = NULL;
 }

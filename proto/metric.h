@@ -38,15 +38,24 @@ struct pruning_point {
     double fraction, accuracy, loss;
 };
 
+/* One number about what a layer has learned. (layer, name) names it within an epoch; NaN is not
+ * reported. Strings as above. */
+struct feature {
+    const char *layer, *name;
+    double value;
+};
+
 /* Everything a run says about one epoch. NaN is "not measured" (NULL in the tables). */
 struct row {
     int64_t epoch;
     double value[METRIC_COUNT];
     size_t pruning_count;
     const struct pruning_point *pruning; /* lent */
+    size_t feature_count;
+    const struct feature *features; /* lent */
 };
 
-/* Sets every value to NaN and no pruning. */
+/* Sets every value to NaN and no pruning, no features. */
 void row_clear(struct row *r, int64_t epoch);
 
 #endif

@@ -13,15 +13,15 @@
 
 const struct param_info param_list[PARAM_COUNT] = {
 #define AT(name) offsetof(struct params, name)
-#define CHOICE(name, fallback, choices, meaning)                                                   \
-    {#name, PARAM_CHOICE, #fallback, choices, 0, 0, meaning, AT(name)},
-#define INT(name, fallback, least, greatest, meaning)                                              \
-    {#name, PARAM_INT, #fallback, "", least, (double)(greatest), meaning, AT(name)},
-#define REAL(name, fallback, least, greatest, meaning)                                             \
-    {#name, PARAM_REAL, #fallback, "", least, greatest, meaning, AT(name)},
-#define SEED(name, meaning) {#name, PARAM_SEED, "seed", "", 0, 0x1p63, meaning, AT(name)},
-#define BOOL(name, fallback, meaning)                                                              \
-    {#name, PARAM_BOOL, #fallback, "false true", 0, 1, meaning, AT(name)},
+#define CHOICE(name, modular, ising, choices, meaning)                                             \
+    {#name, PARAM_CHOICE, {#modular, #ising}, choices, 0, 0, meaning, AT(name)},
+#define INT(name, modular, ising, least, greatest, meaning)                                        \
+    {#name, PARAM_INT, {#modular, #ising}, "", least, (double)(greatest), meaning, AT(name)},
+#define REAL(name, modular, ising, least, greatest, meaning)                                       \
+    {#name, PARAM_REAL, {#modular, #ising}, "", least, greatest, meaning, AT(name)},
+#define SEED(name, meaning) {#name, PARAM_SEED, {"seed", "seed"}, "", 0, 0x1p63, meaning, AT(name)},
+#define BOOL(name, modular, ising, meaning)                                                        \
+    {#name, PARAM_BOOL, {#modular, #ising}, "false true", 0, 1, meaning, AT(name)},
 #include "proto/param.def"
 #undef CHOICE
 #undef INT
@@ -96,11 +96,42 @@ void param_set(struct params *p, int index, union param_value v)
     }
 }
 
-void params_default(struct params *p)
+bool param_belongs(int index, int64_t task)
+{
+    return strcmp(param_list[index].fallback[task], "-") != 0;
+}
+
+int param_expect(int index, int64_t task, struct err *e)
+{
+    char word[WORDS_SIZE];
+    if (param_belongs(index, task)) return OK;
+    return err_set(e, E_USAGE, "%s is no parameter of task %s", param_list[index].name,
+                   words_at(param_list[PARAM_task].choices, (int)task, word));
+}
+
+/* The task whose default a parameter takes: a foreign one, the first that knows it. */
+static int64_t default_task(int index, int64_t task)
+{
+    if (param_belongs(index, task)) return task;
+    for (task = 0; !param_belongs(index, task);) task++;
+    return task;
+}
+
+const char *param_example(int index)
+{
+    return param_list[index].fallback[default_task(index, 0)];
+}
+
+void params_of_task(struct params *p, int64_t task)
 {
     memset(p, 0, sizeof *p); /* padding too, so that equal points are equal bytes */
     for (int i = 0; i < PARAM_COUNT; i++)
-        if (param_assign(p, i, param_list[i].fallback, NULL) < 0) abort();
+        if (param_assign(p, i, param_list[i].fallback[default_task(i, task)], NULL) < 0) abort();
+}
+
+void params_default(struct params *p)
+{
+    params_of_task(p, TASK_MODULAR_ADDITION);
 }
 
 /* What a value of this kind looks like, for messages. */
@@ -201,6 +232,24 @@ const char *param_text(const struct params *p, int index, char out[PARAM_TEXT_SI
     return out;
 }
 
+static int check_modular(const struct params *p, struct err *e)
+{
+    double pairs = (double)(p->modulus * p->modulus);
+    if (floor(pairs * (1 - p->train_fraction)) >= 1) return OK;
+    return err_set(e, E_USAGE,
+                   "train_fraction: %g of %g pairs leaves none to test on; "
+                   "expected less, so that one pair remains",
+                   p->train_fraction, pairs);
+}
+
+/* Both poolings halve the lattice. */
+static int check_ising(const struct params *p, struct err *e)
+{
+    if (p->lattice % 4 == 0) return OK;
+    return err_set(e, E_USAGE, "lattice: %" PRId64 " does not fit; expected a multiple of 4",
+                   p->lattice);
+}
+
 int params_resolve(struct params *p, struct err *e)
 {
 #define CHOICE(name, ...)
@@ -215,13 +264,9 @@ int params_resolve(struct params *p, struct err *e)
 #undef REAL
 #undef SEED
 #undef BOOL
-    double pairs = (double)(p->modulus * p->modulus);
-    if (floor(pairs * (1 - p->train_fraction)) < 1)
-        return err_set(e, E_USAGE,
-                       "train_fraction: %g of %g pairs leaves none to test on; "
-                       "expected less, so that one pair remains",
-                       p->train_fraction, pairs);
-    return OK;
+    if (p->task == TASK_ISING && p->glauber_sweeps == 0)
+        p->glauber_sweeps = p->glauber_update == 0 ? 64 : 128;
+    return p->task == TASK_ISING ? check_ising(p, e) : check_modular(p, e);
 }
 
 static bool same_value(const struct params *a, const struct params *b, int index)
@@ -235,6 +280,7 @@ void params_hash_next(struct params_lines *k, const struct params *p, char hex[H
     const int *order = param_order();
     char value[PARAM_TEXT_SIZE];
     int at = 0;
+    if (k->last.task != p->task) k->known = false; /* other lines count */
     if (!k->known) hash_start(&k->before[0]);
     while (k->known && at < PARAM_COUNT && same_value(&k->last, p, order[at])) at++;
     for (; at < PARAM_COUNT; at++) {
@@ -242,7 +288,8 @@ void params_hash_next(struct params_lines *k, const struct params *p, char hex[H
             snprintf(k->line[at], PARAM_LINE_SIZE, "%s=%s\n", param_list[order[at]].name,
                      param_text(p, order[at], value));
         k->before[at + 1] = k->before[at];
-        hash_add(&k->before[at + 1], k->line[at], strlen(k->line[at]));
+        if (param_belongs(order[at], p->task))
+            hash_add(&k->before[at + 1], k->line[at], strlen(k->line[at]));
     }
     struct hash whole = k->before[PARAM_COUNT];
     hash_end(&whole, hex);

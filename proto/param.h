@@ -53,11 +53,14 @@ struct params {
 #define PARAM_TEXT_SIZE 64  /* longest canonical text with its NUL */
 #define PARAM_LINE_SIZE 128 /* longest name=value\n */
 
+#define PARAM_TASKS 2 /* choices of `task` */
+
 struct param_info {
     const char *name;
     enum param_kind kind;
-    const char *fallback; /* default, as text; for a SEED "seed" */
-    const char *choices;  /* CHOICE: every word, one space apart; else "" */
+    const char *fallback[PARAM_TASKS]; /* default in each task, as text; for a SEED "seed"; "-": the
+                                          parameter is none of the task */
+    const char *choices;               /* CHOICE: every word, one space apart; else "" */
     double least, greatest;
     const char *meaning;
     size_t offset; /* in struct params */
@@ -73,7 +76,22 @@ const int *param_order(void);
 /* Index of a name, or -1. */
 int param_find(const char *name);
 
-void params_default(struct params *p);
+/* The choices of `task`, in their order. */
+enum { TASK_MODULAR_ADDITION, TASK_ISING };
+
+/* Every parameter at its default in the task; those of other tasks at theirs, where nobody looks.
+ */
+void params_of_task(struct params *p, int64_t task);
+void params_default(struct params *p); /* of the first task */
+
+/* Whether a parameter is one of the task. */
+bool param_belongs(int index, int64_t task);
+
+/* A default of the parameter, in the first task that knows it (lends a constant). */
+const char *param_example(int index);
+
+/* E_USAGE, in one line, for a parameter that is none of the task; index must be known. */
+int param_expect(int index, int64_t task, struct err *e);
 
 /* Reads text into the parameter; E_USAGE with what would be right. Integers accept 3e6, reals 1e-4.
  */
@@ -101,11 +119,11 @@ const char *param_nearest(const char *name);
 /* Canonical text of one value; never longer than PARAM_TEXT_SIZE. Returns out. */
 const char *param_text(const struct params *p, int index, char out[PARAM_TEXT_SIZE]);
 
-/* Lets seeds follow, then checks what bounds alone cannot say. */
+/* Lets seeds and sweeps follow, then checks what bounds alone cannot say. */
 int params_resolve(struct params *p, struct err *e);
 
-/* config_hash: SHA-256, in hexadecimal, of the lines name=value\n sorted by name (of resolved p).
- */
+/* config_hash: SHA-256, in hexadecimal, of the lines name=value\n sorted by name (of resolved p),
+ * of the parameters of its task. */
 void params_hash(const struct params *p, char hex[HASH_HEX]);
 
 /* The lines of the last configuration, and the hash before each: in a grid the next one differs in

@@ -4,6 +4,7 @@
 #include "proto/settings.h"
 
 #include "proto/number.h"
+#include "proto/param.h"
 #include "proto/words.h"
 
 #include <inttypes.h>
@@ -11,7 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum kind { WHOLE, ALL, LIST, SHARE, DURATION, NAME, ONLY };
+enum kind { WHOLE, ALL, LIST, SHARE, DURATION, NAME, VARIANTS, ONLY };
+
+/* Of the Fisher information, bit by bit. */
+static const char variant_words[] = "regression classification";
+enum { EVERY_VARIANT = 3 };
 
 struct setting {
     const char *name;
@@ -29,6 +34,7 @@ struct setting {
 #define OFFSET_SHARE(field)    offsetof(struct settings, field)
 #define OFFSET_DURATION(field) offsetof(struct settings, field)
 #define OFFSET_NAME(field)     offsetof(struct settings, field)
+#define OFFSET_VARIANTS(field) offsetof(struct settings, field)
 #define OFFSET_ONLY(field)     0
 
 enum { SWEEP, RUN };
@@ -45,9 +51,10 @@ enum { SETTINGS = sizeof setting_list / sizeof setting_list[0] };
 void settings_default(struct settings *s)
 {
     memset(s, 0, sizeof *s);
-    s->measure_every = 1;
+    s->measure_every = SETTINGS_OF_TASK;
     s->curve_epochs = (struct epoch_list){1, {SETTINGS_FINAL}};
     s->pruning_points = 21;
+    s->fisher_variants = EVERY_VARIANT;
     s->checkpoint_every_ms = 60000;
     s->max_attempts = 3;
     s->max_losses = 10;
@@ -115,6 +122,25 @@ static bool list(const char *text, const struct setting *f, struct epoch_list *l
     return true;
 }
 
+/* regression, classification or both with a comma, spaces allowed. */
+static bool variants(const char *text, int64_t *out)
+{
+    int64_t read = 0;
+    const char *s = text + strspn(text, " ");
+    do {
+        char word[WORDS_SIZE];
+        size_t n = strcspn(s, ", ");
+        snprintf(word, sizeof word, "%.*s", (int)n, s);
+        int at = n < sizeof word ? words_find(variant_words, word) : -1;
+        if (at < 0 || read & 1 << at) return false;
+        read |= 1 << at;
+        s += n + strspn(s + n, " ");
+        if (*s && (*s++ != ',' || !*(s += strspn(s, " ")))) return false;
+    } while (*s);
+    *out = read;
+    return true;
+}
+
 static bool share(const char *text, double *out)
 {
     struct number n;
@@ -150,6 +176,7 @@ static const char *wanted(const struct setting *f, char out[128])
         snprintf(out, 128, "a list of at most %d epochs, final among them", SETTINGS_EPOCHS);
         break;
     case ONLY: snprintf(out, 128, "%s, the only one this version measures", f->field); break;
+    case VARIANTS: snprintf(out, 128, "regression, classification or both"); break;
     case SHARE: snprintf(out, 128, "a number from 0 to 1, or none"); break;
     case DURATION: snprintf(out, 128, "a duration such as 60s, 5m or 1h 30m"); break;
     case NAME: snprintf(out, 128, "auto or a kernel family such as Haswell"); break;
@@ -169,6 +196,7 @@ static bool assign(void *at, const struct setting *f, const char *text)
     case WHOLE: return whole(text, f, at);
     case LIST: return list(text, f, at);
     case ONLY: return !strcmp(text, f->field);
+    case VARIANTS: return variants(text, at);
     case SHARE: return share(text, at);
     case DURATION: return duration_read(text, at);
     case NAME: return name_of(text, at);
@@ -185,6 +213,11 @@ int settings_assign(struct settings *s, const char *name, const char *text, stru
     const struct setting *f = &setting_list[i];
     if (!assign((char *)s + f->offset, f, text)) return refuse(name, text, wanted(f, right), e);
     return OK;
+}
+
+void settings_follow(struct settings *s, int64_t task)
+{
+    if (s->measure_every == SETTINGS_OF_TASK) s->measure_every = task == TASK_ISING ? 200 : 1;
 }
 
 int settings_check(const struct settings *s, struct err *e)
@@ -219,6 +252,14 @@ static void value_text(const void *at, const struct setting *f, char *out, size_
                 n += (size_t)snprintf(out + n, size - n, "final");
             else
                 n += (size_t)snprintf(out + n, size - n, "%" PRId64, epoch);
+        }
+        break;
+    case VARIANTS:
+        for (int i = 0; i < 2; i++) {
+            char word[WORDS_SIZE];
+            if (*(const int64_t *)at & 1 << i)
+                n += (size_t)snprintf(out + n, size - n, "%s%s", n ? "," : "",
+                                      words_at(variant_words, i, word));
         }
         break;
     case ONLY: snprintf(out, size, "%s", f->field); break;

@@ -12,9 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SETTINGS_EPOCHS 64   /* most entries of curve_epochs or save_model */
-#define SETTINGS_FINAL  (-1) /* `final` in such a list: the last epoch */
-#define SETTINGS_TEXT   2048
+#define SETTINGS_EPOCHS  64   /* most entries of curve_epochs or save_model */
+#define SETTINGS_FINAL   (-1) /* `final` in such a list: the last epoch */
+#define SETTINGS_OF_TASK (-1) /* measure_every until settings_follow */
+#define SETTINGS_TEXT    2048
 
 struct epoch_list {
     size_t count;
@@ -26,6 +27,7 @@ struct settings {
     int64_t dense_until;   /* every epoch up to here is measured */
     struct epoch_list curve_epochs; /* measured epochs whose pruning curve is kept */
     int64_t pruning_points;         /* points of the trapezoid, both ends included */
+    int64_t fisher_variants;        /* 1 regression, 2 classification, 3 both */
     int64_t fisher_samples;         /* of the test set, from its start; 0: all */
     struct epoch_list save_model;   /* epochs whose weights are kept as safetensors */
     int64_t checkpoint_every_ms;
@@ -42,10 +44,15 @@ void settings_default(struct settings *s);
  * right. */
 int settings_assign(struct settings *s, const char *name, const char *text, struct err *e);
 
+/* Fills in what was not given and depends on the task: measure_every is 1 for modular addition, 200
+ * for ising. */
+void settings_follow(struct settings *s, int64_t task);
+
 /* What single settings cannot show: E_USAGE when a stop rule has no accuracy. */
 int settings_check(const struct settings *s, struct err *e);
 
-/* The settings that a run needs, as arguments grokd.NAME=VALUE for grokd-train, one a line. */
+/* The settings that a run needs, as arguments grokd.NAME=VALUE for grokd-train, one a line; after
+ * settings_follow. */
 void settings_text(const struct settings *s, char out[SETTINGS_TEXT]);
 
 /* Whether an epoch of a run of `epochs` is measured, and whether a list holds it. */

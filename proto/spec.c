@@ -206,6 +206,35 @@ static int by_name(const void *a, const void *b)
     return strcmp(param_list[x->param].name, param_list[y->param].name);
 }
 
+/* Whether a point of the sweep can be of the task. */
+static bool names_task(const struct spec *s, int64_t task)
+{
+    for (int i = 0; i < s->axis_count; i++) {
+        const struct axis *a = &s->axis[i];
+        if (a->param != PARAM_task) continue;
+        for (int64_t k = 0; k < a->count; k++)
+            if (a->value[k].integer == task) return true;
+        return false;
+    }
+    return task == s->base[0].task;
+}
+
+/* Every parameter is one of a task of this sweep. */
+static int check_tasks(const struct spec_reader *r)
+{
+    const struct spec *s = r->spec;
+    for (int i = 0; i < s->axis_count; i++) {
+        const struct axis *a = &s->axis[i];
+        const struct yaml at = {.line = a->line, .column = a->column};
+        bool belongs = false;
+        struct err why = {0};
+        for (int64_t task = 0; task < PARAM_TASKS; task++)
+            if (names_task(s, task)) belongs |= param_expect(a->param, task, &why) == OK;
+        if (!belongs) return spec_wrong(r, &at, "%s", why.text);
+    }
+    return OK;
+}
+
 static int read_parameters(const struct spec_reader *r, const struct yaml *root)
 {
     struct spec *s = r->spec;
@@ -219,7 +248,7 @@ static int read_parameters(const struct spec_reader *r, const struct yaml *root)
         if (rc < 0) return rc;
     }
     qsort(s->axis, (size_t)s->axis_count, sizeof s->axis[0], by_name);
-    return OK;
+    return check_tasks(r);
 }
 
 static int check_count(const struct spec_reader *r, const struct yaml *root)
@@ -272,7 +301,7 @@ static struct spec *new_spec(const char *text, size_t size, const char *file)
     default_name(s, file);
     s->run_cap = -1;
     settings_default(&s->settings);
-    params_default(&s->base);
+    for (int64_t task = 0; task < PARAM_TASKS; task++) params_of_task(&s->base[task], task);
     hash_sha256_hex(text, size, s->hash);
     return s;
 }

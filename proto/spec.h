@@ -11,6 +11,8 @@
  *   - axes stand in alphabetical order of their parameter; the last varies fastest;
  *   - min and max, both integers: every integer between, both included; else uniform (random only);
  *   - q_uniform in a grid is min, min + q, ... with max left out;
+ *   - parameters that `task` does not know are refused; in a sweep over several tasks one of them
+ *     must know it, and points of the others pass it over;
  *   - 3e6 equals 3000000: an integral real is an integer; 1e-4 is a number;
  *   - equal values of one axis count once, where the first stands: values [1, 1.0, 2] are two;
  *   - nested `parameters` flatten with a dot;
@@ -78,7 +80,8 @@ struct spec {
     int64_t run_cap; /* random: the points; grid: the first so many; -1: not given */
     int64_t priority;
     struct settings settings;
-    struct params base; /* every default, not resolved: what the axes are written over */
+    struct params base[PARAM_TASKS]; /* every default of a task, not resolved: what the axes are
+                                        written over */
     int axis_count;
     struct axis axis[PARAM_COUNT]; /* alphabetical by name */
     char *text;                    /* as sent, with a NUL after it */

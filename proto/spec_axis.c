@@ -433,7 +433,7 @@ int spec_axis(const struct spec_reader *r, const char *name, const struct yaml *
     if (param < 0) return unknown_parameter(r, name, key);
     if (node->kind != YAML_MAP)
         return spec_wrong(r, node, "%s is %s; expected a map such as {value: %s}", name,
-                          yaml_what(node), param_list[param].fallback);
+                          yaml_what(node), param_example(param));
     if (node->count == 0)
         return spec_wrong(r, node, "%s: nothing in it; expected value, values, or min and max",
                           name);

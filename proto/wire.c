@@ -18,6 +18,7 @@
 #define ARGUMENT_LIMIT 4096        /* bytes of one argument of Work or Command */
 #define TEXT_LIMIT     (2u << 20)  /* bytes of a log or a sweep file */
 #define IDS_LIMIT      256         /* values of one epoch; keeps the search for twins short */
+#define FEATURES_LIMIT 256         /* the same of features */
 #define HOLDINGS_LIMIT 16384       /* runs of one worker: each is answered */
 #define BLAS_LIMIT     64          /* kernel families of one worker */
 #define MEMORY_LIMIT   (32u << 20) /* bytes that a message may take once it is decoded */
@@ -137,6 +138,20 @@ static const char *pruning_fault(Grokd__Pruning *const *points, size_t n)
     return fault;
 }
 
+static const char *features_fault(const Grokd__Epoch *m)
+{
+    if (m->n_features > FEATURES_LIMIT) return "more features in an epoch than there can be";
+    for (size_t i = 0; i < m->n_features; i++) {
+        const Grokd__Feature *f = m->features[i];
+        if (!name_ok(f->layer) || !name_ok(f->name) || isnan(f->value))
+            return "a feature that cannot be";
+        for (size_t j = 0; j < i; j++)
+            if (!strcmp(f->layer, m->features[j]->layer) && !strcmp(f->name, m->features[j]->name))
+                return "a feature that stands twice in an epoch";
+    }
+    return NULL;
+}
+
 static const char *epoch_fault(const Grokd__Epoch *m)
 {
     if (m->n_ids != m->n_values) return "values that are not as many as their ids";
@@ -146,7 +161,8 @@ static const char *epoch_fault(const Grokd__Epoch *m)
             if (m->ids[i] == m->ids[j]) return "an id that stands twice in an epoch";
     for (size_t i = 0; i < m->n_values; i++)
         if (isnan(m->values[i])) return "a value that is NaN; what is not measured is left out";
-    return pruning_fault(m->pruning, m->n_pruning);
+    const char *fault = pruning_fault(m->pruning, m->n_pruning);
+    return fault ? fault : features_fault(m);
 }
 
 static const char *epochs_fault(const Grokd__Epochs *m)
@@ -316,6 +332,32 @@ static bool fill_pruning(Grokd__Epoch *m, const struct row *r)
     return m->pruning != NULL;
 }
 
+static Grokd__Feature *feature_message(const struct feature *feature)
+{
+    Grokd__Feature *f = malloc(sizeof *f);
+    if (!f) return NULL;
+    grokd__feature__init(f);
+    f->layer = strdup(feature->layer);
+    f->name = strdup(feature->name);
+    f->value = feature->value;
+    if (f->layer && f->name) return f;
+    grokd__feature__free_unpacked(f, NULL);
+    return NULL;
+}
+
+static bool fill_features(Grokd__Epoch *m, const struct row *r)
+{
+    m->features = calloc(r->feature_count, sizeof *m->features);
+    if (!m->features) return false;
+    for (size_t i = 0; i < r->feature_count; i++) {
+        if (isnan(r->features[i].value)) continue;
+        Grokd__Feature *f = feature_message(&r->features[i]);
+        if (!f) return false;
+        m->features[m->n_features++] = f;
+    }
+    return true;
+}
+
 static bool fill_values(Grokd__Epoch *m, const struct row *r)
 {
     m->ids = calloc(METRIC_COUNT, sizeof *m->ids);
@@ -335,12 +377,15 @@ Grokd__Epoch *wire_epoch(const struct row *r)
     if (!m) return NULL;
     grokd__epoch__init(m);
     m->epoch = r->epoch;
-    if (fill_values(m, r) && (!r->pruning_count || fill_pruning(m, r))) return m;
+    if (fill_values(m, r) && (!r->pruning_count || fill_pruning(m, r)) &&
+        (!r->feature_count || fill_features(m, r)))
+        return m;
     grokd__epoch__free_unpacked(m, NULL);
     return NULL;
 }
 
-void wire_row(const Grokd__Epoch *m, struct row *r, struct pruning_point *points)
+void wire_row(const Grokd__Epoch *m, struct row *r, struct pruning_point *points,
+              struct feature *features)
 {
     row_clear(r, m->epoch);
     for (size_t i = 0; i < m->n_ids; i++) {
@@ -353,4 +398,10 @@ void wire_row(const Grokd__Epoch *m, struct row *r, struct pruning_point *points
     }
     r->pruning_count = m->n_pruning;
     r->pruning = m->n_pruning ? points : NULL;
+    for (size_t i = 0; i < m->n_features; i++) {
+        const Grokd__Feature *f = m->features[i];
+        features[i] = (struct feature){f->layer, f->name, f->value};
+    }
+    r->feature_count = m->n_features;
+    r->features = m->n_features ? features : NULL;
 }

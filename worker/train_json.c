@@ -53,6 +53,17 @@ static void put_point(FILE *to, const struct pruning_point *p)
     fputc('}', to);
 }
 
+static void put_feature(FILE *to, const struct feature *f)
+{
+    fputs("{\"layer\": ", to);
+    put_text(to, f->layer);
+    fputs(", \"name\": ", to);
+    put_text(to, f->name);
+    fputs(", \"value\": ", to);
+    put_number(to, f->value);
+    fputc('}', to);
+}
+
 void train_json_row(FILE *to, const struct row *r)
 {
     fprintf(to, "{\"epoch\": %" PRId64, r->epoch);
@@ -67,7 +78,12 @@ void train_json_row(FILE *to, const struct row *r)
         fputs(i ? ", " : ", \"pruning\": [", to);
         put_point(to, &r->pruning[i]);
     }
-    fputs(r->pruning_count ? "]}\n" : "}\n", to);
+    if (r->pruning_count) fputc(']', to);
+    for (size_t i = 0; i < r->feature_count; i++) {
+        fputs(i ? ", " : ", \"features\": [", to);
+        put_feature(to, &r->features[i]);
+    }
+    fputs(r->feature_count ? "]}\n" : "}\n", to);
 }
 
 void train_json_run(FILE *to, const struct params *p, const struct blas *b)
@@ -77,7 +93,9 @@ void train_json_run(FILE *to, const struct params *p, const struct blas *b)
     for (int i = 0; i < PARAM_COUNT; i++) {
         fprintf(to, "\"%s\": ", param_list[i].name);
         param_text(p, i, text);
-        if (param_list[i].kind == PARAM_CHOICE)
+        if (!param_belongs(i, p->task))
+            fputs("null", to);
+        else if (param_list[i].kind == PARAM_CHOICE)
             put_text(to, text);
         else
             fputs(text, to);

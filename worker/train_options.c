@@ -31,6 +31,12 @@ struct command {
     int64_t run;
 };
 
+static int assign_param(struct params *p, int index, const char *text, struct err *e)
+{
+    int rc = param_expect(index, p->task, e);
+    return rc < 0 ? rc : param_assign(p, index, text, e);
+}
+
 static int assign(struct params *p, struct settings *s, const char *argument, struct err *e)
 {
     char name[128];
@@ -41,7 +47,7 @@ static int assign(struct params *p, struct settings *s, const char *argument, st
     const char *value = argument + n + 1;
     if (!strncmp(name, "grokd.", 6)) return settings_assign(s, name + 6, value, e);
     int index = param_find(name);
-    if (index >= 0) return param_assign(p, index, value, e);
+    if (index >= 0) return assign_param(p, index, value, e);
     const char *near = param_nearest(name);
     if (near)
         return err_set(e, E_USAGE, "unknown parameter \"%.60s\"; did you mean %s?", name, near);
@@ -56,13 +62,29 @@ static int assign_all(struct params *p, struct settings *s, size_t count, char *
         if (rc < 0) return rc;
     }
     int rc = settings_check(s, e);
+    settings_follow(s, p->task);
     return rc < 0 ? rc : params_resolve(p, e);
+}
+
+/* The last task=WORD among the arguments, which the defaults of all others hang on; -1: none. */
+static int find_task(size_t count, char *const *arguments, int64_t *task, struct err *e)
+{
+    union param_value v = {.integer = -1};
+    int rc = OK;
+    for (size_t i = 0; i < count && rc == OK; i++)
+        if (!strncmp(arguments[i], "task=", 5))
+            rc = param_read(PARAM_task, arguments[i] + 5, &v, e);
+    *task = v.integer;
+    return rc;
 }
 
 int train_arguments(struct params *p, struct settings *s, size_t count, char *const *arguments,
                     struct err *e)
 {
-    params_default(p);
+    int64_t task;
+    int rc = find_task(count, arguments, &task, e);
+    if (rc < 0) return rc;
+    params_of_task(p, task < 0 ? 0 : task);
     settings_default(s);
     return assign_all(p, s, count, arguments, e);
 }
@@ -78,6 +100,20 @@ static int read_sweep(struct train_options *o, const struct command *c, struct e
     rc = grid_values(spec, c->run < 0 ? 0 : c->run, &o->params, e);
     spec_free(&spec);
     return rc;
+}
+
+/* A point of a sweep, written over by arguments. Its values were chosen for its own task. */
+static int read_point(struct train_options *o, const struct command *c, size_t count,
+                      char *const *arguments, struct err *e)
+{
+    char word[PARAM_TEXT_SIZE];
+    int64_t task;
+    int rc = read_sweep(o, c, e);
+    if (rc == OK) rc = find_task(count, arguments, &task, e);
+    if (rc == OK && task >= 0 && task != o->params.task)
+        rc = err_set(e, E_USAGE, "task: the point of %.100s is of task %s; expected no other",
+                     c->sweep, param_text(&o->params, PARAM_task, word));
+    return rc < 0 ? rc : assign_all(&o->params, &o->settings, count, arguments, e);
 }
 
 /* FILE or FILE:PREFIX. A file whose own name has a colon is taken whole when it is there. */
@@ -162,8 +198,8 @@ int train_options_read(struct train_options *o, int argc, char **argv, struct er
     }
     if (c.run >= 0 && !c.sweep)
         return err_set(e, E_USAGE, "--run %" PRId64 " without a sweep file", c.run);
-    if (c.sweep && (rc = read_sweep(o, &c, e)) < 0) return rc;
-    return assign_all(&o->params, &o->settings, count, rest, e);
+    if (!c.sweep) return train_arguments(&o->params, &o->settings, count, rest, e);
+    return read_point(o, &c, count, rest, e);
 }
 
 static const char usage[] =
@@ -174,7 +210,7 @@ static const char usage[] =
     "  --out DIR            also write run.json, epochs.jsonl, data.safetensors and the\n"
     "                       weights of the epochs of grokd.save_model\n"
     "  --init FILE[:PREFIX] initial weights from a safetensors file, PREFIX before each name\n"
-    "  --data FILE          training and test pairs from a safetensors file\n"
+    "  --data FILE          training and test set from a safetensors file\n"
     "  --blas               print who multiplies matrices, grokd itself unless grokd.blas=FAMILY\n"
     "                       names kernels of OpenBLAS, and the fingerprint of fixed products\n"
     "  --pipe FD            serve a worker over a connected socket\n"
@@ -200,10 +236,13 @@ void train_help(FILE *to)
     settings_text(&s, defaults);
     strcat(defaults, "grokd.blas=auto\n");
     fputs(usage, to);
-    fputs("\nParameters (default): meaning\n", to);
+    fputs("\nParameters (default; - where a task has no such parameter): meaning\n", to);
     for (int i = 0; i < PARAM_COUNT; i++) {
         const struct param_info *p = &param_list[i];
-        fprintf(to, "  %s (%s): %s\n", p->name, p->fallback, p->meaning);
+        fprintf(to, "  %s (%s", p->name, p->fallback[0]);
+        if (i != PARAM_task && strcmp(p->fallback[0], p->fallback[1]) != 0)
+            fprintf(to, ", ising %s", p->fallback[1]);
+        fprintf(to, "): %s\n", p->meaning);
     }
     fputs("\nSettings (default): meaning; those of a whole sweep are taken and change nothing\n",
           to);

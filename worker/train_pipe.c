@@ -31,6 +31,7 @@ struct pipe {
     int64_t start_ms, flushed_ms;
     size_t waiting;
     Grokd__Epoch *epochs[PIPE_EPOCHS];
+    struct task_shelf shelf; /* data of the run before */
 };
 
 /* ---- saying -------------------------------------------------------------------------------- */
@@ -185,6 +186,7 @@ static bool kernels_differ(const struct pipe *p, const Grokd__Blas *wanted, stru
 static int work(struct pipe *p, const Grokd__Work *w, struct err *e)
 {
     const struct train_listener listener = {on_epoch, p};
+    const struct trainer_source from = {.shelf = &p->shelf};
     struct params params;
     struct settings settings;
     struct err why = {0};
@@ -195,7 +197,7 @@ static int work(struct pipe *p, const Grokd__Work *w, struct err *e)
     if (kernels_differ(p, w->blas, &why))
         return say_ended(p, GROKD__OUTCOME__LOST, why.text, false, e);
     int rc = train_arguments(&params, &settings, w->n_arguments, w->arguments, &why);
-    if (rc == OK) rc = train_run(&params, &settings, NULL, &listener, &why);
+    if (rc == OK) rc = train_run(&params, &settings, &from, &listener, &why);
     if (rc == PIPE_CLOSED) return rc;
     if (rc == E_IO || rc == E_PROTO) { /* of this pipe: there is nobody to tell */
         *e = why;
@@ -222,6 +224,7 @@ int train_pipe_serve(int fd, const struct blas *b, struct err *e)
         wire_free(&m);
     }
     drop_epochs(&p);
+    task_shelf_close(&p.shelf);
     blocks_free(&p.in);
     return rc == PIPE_CLOSED ? OK : rc;
 }

@@ -14,14 +14,16 @@ function fields(line, out,    n, i, c, quoted, text) {
 }
 function roff(text) { gsub(/\\/, "\\e", text); gsub(/-/, "\\-", text); sub(/^[.']/, "\\\\\\&&", text); return text }
 function entry(name, extra, meaning) { printf ".TP\n.BR %s \"  (%s)\"\n%s\n", roff(name), roff(extra), roff(meaning) }
-function parameters(    line, f, n) {
+function parameters(    line, f, n, usual) {
     while ((getline line < params) > 0) {
         if (line !~ /^(CHOICE|INT|REAL|SEED|BOOL)\(/) continue
         split("", f); n = fields(line, f)
-        if (line ~ /^CHOICE/) entry(f[1], "one of: " f[3] "; default " f[2], f[4])
+        usual = f[2] == f[3] || f[1] == "task" ? "default " f[2] : f[3] == "-" ? "modular_addition only; default " f[2] : \
+                f[2] == "-" ? "ising only; default " f[3] : "default " f[2] ", ising " f[3]
+        if (line ~ /^CHOICE/) entry(f[1], "one of: " f[4] "; " usual, f[5])
         else if (line ~ /^SEED/) entry(f[1], "integer; follows seed", f[2])
-        else if (line ~ /^BOOL/) entry(f[1], "true or false; default " f[2], f[3])
-        else entry(f[1], (line ~ /^INT/ ? "integer" : "number") " from " f[3] " to " f[4] "; default " f[2], f[5])
+        else if (line ~ /^BOOL/) entry(f[1], "true or false; " usual, f[4])
+        else entry(f[1], (line ~ /^INT/ ? "integer" : "number") " from " f[4] " to " f[5] "; " usual, f[6])
     }
 }
 function measures(table,    line, f, n) {

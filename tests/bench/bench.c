@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* bench: the paper's modular epoch against PyTorch's on the same pinned core, and what each measure
- * costs in such epochs.
+/* bench: an epoch of each of the paper's tasks against PyTorch's on the same pinned core, what each
+ * measure costs in epochs, and how long the paper's set of Ising snapshots takes.
  *
  *     bench tests/bench/torch_epoch.py [ROUNDS]
  *
@@ -11,6 +11,7 @@
 #include "proto/settings.h"
 #include "worker/measure/gauge.h"
 #include "worker/num/blas.h"
+#include "worker/train/ising.h"
 #include "worker/train/trainer.h"
 
 #include <sched.h>
@@ -31,14 +32,28 @@
 #define GOAL_MEASURES 0.5
 #define GOAL_POINT    0.15
 #define GOAL_MIB      64.0
+#define GOAL_ISING    10.0
+#define GOAL_SECONDS  10.0 /* for all snapshots */
 
-static const struct gauge *const gauges[] = {&gauge_train_end, &gauge_norm, &gauge_fourier,
-                                             &gauge_geometry, &gauge_pruning};
-static const char *const labels[] = {"training set at the end", "weight norm",
-                                     "Fourier IPR, input and output", "Fisher and geometry",
-                                     "pruning"};
-#define GAUGES  (sizeof gauges / sizeof *gauges)
-#define PRUNING (GAUGES - 1)
+#define SNAPSHOTS    50000 /* of the paper */
+#define ISING_EPOCHS 10    /* a round */
+
+/* What is measured. `dear` ones are left out of the sum that has a goal. */
+static const struct entry {
+    const struct gauge *gauge;
+    const char *label;
+    int64_t variants; /* of the Fisher information; 0: no matter */
+    bool dear;
+} entries[] = {
+    {&gauge_train_end, "training set at the end", 0, false},
+    {&gauge_norm, "weight norm", 0, false},
+    {&gauge_fourier, "Fourier IPR, input and output", 0, false},
+    {&gauge_features, "correlations with physics", 0, false},
+    {&gauge_geometry, "Fisher and geometry, regression", 1, false},
+    {&gauge_geometry, "... classification", 2, true},
+    {&gauge_pruning, "pruning", 0, true},
+};
+#define ENTRIES (sizeof entries / sizeof *entries)
 
 struct series {
     double seconds[MOST_ROUNDS];
@@ -51,13 +66,21 @@ struct torch {
     char about[1024];
 };
 
-struct bench {
+/* A task on both sides, and its measures on ours. */
+struct duel {
+    int64_t task;
     struct params params;
-    struct settings settings;
+    struct settings settings[ENTRIES];
     struct trainer *trainer;
-    void *state[GAUGES];
     struct torch torch;
-    struct series ours, theirs, gauge[GAUGES];
+    struct series ours, theirs, measure[ENTRIES];
+    bool on[ENTRIES];
+    void *state[ENTRIES];
+};
+
+struct bench {
+    struct duel modular, ising;
+    struct series snapshots;
     size_t rounds;
     int missed;
 };
@@ -98,7 +121,7 @@ static int pin(void)
 /* ---- PyTorch, in a child that runs an epoch for every line it gets ------------------------------
  */
 
-static int torch_open(struct torch *t, const char *script, struct err *e)
+static int torch_open(struct torch *t, const char *script, const char *task, struct err *e)
 {
     int to[2], from[2];
     if (pipe(to) < 0 || pipe(from) < 0) return err_errno(e, E_IO, "bench: pipe");
@@ -107,8 +130,8 @@ static int torch_open(struct torch *t, const char *script, struct err *e)
         unsetenv("OPENBLAS_CORETYPE"); /* PyTorch at its best: the processor's own kernels */
         dup2(to[0], 0);
         dup2(from[1], 1);
-        for (int fd = 3; fd < 16; fd++) close(fd);
-        execl(PYTHON, PYTHON, script, (char *)NULL);
+        for (int fd = 3; fd < 32; fd++) close(fd);
+        execl(PYTHON, PYTHON, script, task, (char *)NULL);
         _exit(127);
     }
     close(to[0]);
@@ -142,54 +165,96 @@ static void torch_close(struct torch *t)
 /* ---- the rounds --------------------------------------------------------------------------------
  */
 
-static struct view view_of(const struct bench *b)
+static struct view view_of(const struct duel *d, size_t entry)
 {
-    return (struct view){.params = &b->params,
-                         .settings = &b->settings,
-                         .task = trainer_task(b->trainer),
-                         .model = trainer_model(b->trainer),
-                         .epoch = trainer_done(b->trainer)};
+    return (struct view){.params = &d->params,
+                         .settings = &d->settings[entry],
+                         .task = trainer_task(d->trainer),
+                         .model = trainer_model(d->trainer),
+                         .epoch = trainer_done(d->trainer)};
 }
 
-static int bench_open(struct bench *b, const char *script, struct err *e)
+static int open_entry(struct duel *d, size_t i, struct err *e)
+{
+    settings_default(&d->settings[i]);
+    settings_follow(&d->settings[i], d->task);
+    if (entries[i].variants) d->settings[i].fisher_variants = entries[i].variants;
+    struct view v = view_of(d, i);
+    d->on[i] = !entries[i].gauge->fits || entries[i].gauge->fits(&v);
+    return d->on[i] && entries[i].gauge->open ? entries[i].gauge->open(&d->state[i], &v, e) : OK;
+}
+
+static int duel_open(struct duel *d, int64_t task, const char *script, struct err *e)
 {
     struct row row;
-    params_default(&b->params);
-    settings_default(&b->settings);
-    int rc = params_resolve(&b->params, e);
-    if (rc == OK) rc = trainer_open(&b->trainer, &b->params, NULL, e);
-    if (rc == OK) rc = trainer_start(b->trainer, &row, e);
-    struct view v = view_of(b);
-    for (size_t i = 0; i < GAUGES && rc == OK; i++)
-        if (gauges[i]->open) rc = gauges[i]->open(&b->state[i], &v, e);
-    return rc == OK ? torch_open(&b->torch, script, e) : rc;
+    char name[PARAM_TEXT_SIZE];
+    d->task = task;
+    params_of_task(&d->params, task);
+    int rc = params_resolve(&d->params, e);
+    if (rc == OK) rc = trainer_open(&d->trainer, &d->params, NULL, e);
+    if (rc == OK) rc = trainer_start(d->trainer, &row, e);
+    for (size_t i = 0; i < ENTRIES && rc == OK; i++) rc = open_entry(d, i, e);
+    param_text(&d->params, PARAM_task, name);
+    return rc == OK ? torch_open(&d->torch, script, name, e) : rc;
 }
 
-static void bench_close(struct bench *b)
+static void duel_close(struct duel *d)
 {
-    torch_close(&b->torch);
-    for (size_t i = 0; i < GAUGES; i++)
-        if (gauges[i]->close) gauges[i]->close(b->state[i]);
-    trainer_close(&b->trainer);
+    torch_close(&d->torch);
+    for (size_t i = 0; i < ENTRIES; i++)
+        if (d->on[i] && entries[i].gauge->close) entries[i].gauge->close(d->state[i]);
+    trainer_close(&d->trainer);
 }
 
-static int one_round(struct bench *b, int counts, struct err *e)
+/* Short epochs: several a round. */
+static int duel_epochs(struct duel *d, int count, int counts, struct err *e)
 {
     struct row row;
-    double theirs, start = now();
-    int rc = trainer_epoch(b->trainer, &row, e);
-    double ours = now() - start;
-    if (rc == OK) rc = torch_epoch(&b->torch, &theirs, e);
-    if (rc == OK && counts) {
-        b->ours.seconds[b->ours.count++] = ours;
-        b->theirs.seconds[b->theirs.count++] = theirs;
+    double theirs;
+    int rc = OK;
+    for (int i = 0; i < count && rc == OK; i++) {
+        double start = now();
+        rc = trainer_epoch(d->trainer, &row, e);
+        double ours = now() - start;
+        if (rc == OK) rc = torch_epoch(&d->torch, &theirs, e);
+        if (rc < 0 || !counts || d->ours.count == MOST_ROUNDS) continue;
+        d->ours.seconds[d->ours.count++] = ours;
+        d->theirs.seconds[d->theirs.count++] = theirs;
     }
-    struct view v = view_of(b);
-    for (size_t i = 0; i < GAUGES && rc == OK; i++) {
-        start = now();
-        rc = gauges[i]->read(b->state[i], &v, &row, e);
-        if (counts) b->gauge[i].seconds[b->gauge[i].count++] = now() - start;
+    return rc;
+}
+
+static int duel_round(struct duel *d, int epochs, int counts, struct err *e)
+{
+    struct row row;
+    int rc = duel_epochs(d, epochs, counts, e);
+    for (size_t i = 0; i < ENTRIES && rc == OK; i++) {
+        struct view v = view_of(d, i);
+        double start = now();
+        if (!d->on[i]) continue;
+        rc = entries[i].gauge->read(d->state[i], &v, &row, e);
+        if (counts) d->measure[i].seconds[d->measure[i].count++] = now() - start;
     }
+    return rc;
+}
+
+/* The paper's set, as a run with so many snapshots makes it. */
+static int time_snapshots(struct series *s, const struct params *p, struct err *e)
+{
+    const struct ising_rule rule = ising_rule(p);
+    int8_t *spin = malloc(SNAPSHOTS * rule.side * rule.side);
+    double *temperature = malloc(SNAPSHOTS * sizeof *temperature);
+    int rc = spin && temperature ? OK : err_set(e, E_NOMEM, "bench: no memory for snapshots");
+    for (int64_t i = 0; i < SNAPSHOTS && rc == OK; i++)
+        temperature[i] =
+            ising_temperature(p->temperatures, p->temperature_halfwidth, ising_test_index(p, i));
+    for (int i = 0; i < 3 && rc == OK; i++) {
+        double start = now();
+        rc = ising_snapshots(&rule, 0, SNAPSHOTS, temperature, spin, e);
+        s->seconds[s->count++] = now() - start;
+    }
+    free(spin);
+    free(temperature);
     return rc;
 }
 
@@ -223,29 +288,49 @@ static double peak_mib(void)
     return kib / 1024;
 }
 
-static void report(struct bench *b, int core)
+static void report_measures(struct bench *b, struct duel *d, double goal_sum, double goal_point)
 {
-    double ours = median(&b->ours), theirs = median(&b->theirs), sum = 0;
-    double pruning = median(&b->gauge[PRUNING]), points = (double)b->settings.pruning_points;
+    double ours = median(&d->ours), sum = 0, points = (double)d->settings[0].pruning_points;
+    printf("\n  a measure at every epoch costs, in epochs of grokd\n");
+    for (size_t i = 0; i < ENTRIES; i++) {
+        if (!d->on[i] || entries[i].dear) continue;
+        double seconds = median(&d->measure[i]);
+        line(b, entries[i].label, 1e3 * seconds, seconds / ours, "epochs", 0, 0);
+        sum += seconds;
+    }
+    line(b, "all of these", 1e3 * sum, sum / ours, "epochs", 0, goal_sum);
+    for (size_t i = 0; i < ENTRIES; i++) {
+        double seconds = d->on[i] && entries[i].dear ? median(&d->measure[i]) : 0;
+        if (seconds > 0) line(b, entries[i].label, 1e3 * seconds, seconds / ours, "epochs", 0, 0);
+        if (seconds > 0 && entries[i].gauge == &gauge_pruning)
+            line(b, "each point of it", 1e3 * seconds / points, seconds / points / ours, "epochs",
+                 0, goal_point);
+    }
+}
+
+static void report_duel(struct bench *b, struct duel *d, double goal)
+{
+    double ours = median(&d->ours), theirs = median(&d->theirs);
+    printf("  %-34s%10.3f ms\n", "epoch of PyTorch", 1e3 * theirs);
+    line(b, "epoch of grokd", 1e3 * ours, theirs / ours, "times", 1, goal);
+}
+
+static void report(struct bench *b, int core, double peak)
+{
     printf("modular addition, P 113, 512 neurons, 8939 + 3830 samples, batches of 64; core %d, "
            "median of %zu rounds\n",
            core, b->rounds);
-    printf("PyTorch: %s\n", b->torch.about);
+    printf("PyTorch: %s\n", b->modular.torch.about);
     printf("grokd:   BLAS none, products by kernels of its own (%s)\n\n", vec->level);
-    printf("  %-34s%10.3f ms\n", "epoch of PyTorch", 1e3 * theirs);
-    line(b, "epoch of grokd", 1e3 * ours, theirs / ours, "times", 1, GOAL_RATIO);
-    printf("\n  a measure at every epoch costs, in epochs of grokd\n");
-    for (size_t i = 0; i < PRUNING; i++) {
-        double seconds = median(&b->gauge[i]);
-        line(b, labels[i], 1e3 * seconds, seconds / ours, "epochs", 0, 0);
-        sum += seconds;
-    }
-    line(b, "all of these", 1e3 * sum, sum / ours, "epochs", 0, GOAL_MEASURES);
-    line(b, labels[PRUNING], 1e3 * pruning, pruning / ours, "epochs", 0, 0);
-    line(b, "each point of it", 1e3 * pruning / points, pruning / points / ours, "epochs", 0,
-         GOAL_POINT);
+    report_duel(b, &b->modular, GOAL_RATIO);
+    report_measures(b, &b->modular, GOAL_MEASURES, GOAL_POINT);
+    printf("\nising, 16 x 16 spins, 300 + 1000 snapshots, full batch; median of %zu epochs\n\n",
+           b->ising.ours.count);
+    report_duel(b, &b->ising, GOAL_ISING);
+    line(b, "50,000 snapshots, 64 sweeps", 0, median(&b->snapshots), "s", 0, GOAL_SECONDS);
+    report_measures(b, &b->ising, 0, 0);
     printf("\n");
-    line(b, "memory of the process at its peak", 0, peak_mib(), "MiB", 0, GOAL_MIB);
+    line(b, "memory of the process at its peak", 0, peak, "MiB", 0, GOAL_MIB);
 }
 
 int main(int argc, char **argv)
@@ -261,10 +346,16 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     b.rounds = (size_t)rounds;
     int core = pin(), rc = blas_open(&blas, BLAS_OURS, &e);
-    if (rc == OK) rc = bench_open(&b, argv[1], &e);
-    for (long i = -WARM; i < rounds && rc == OK; i++) rc = one_round(&b, i >= 0, &e);
-    if (rc == OK) report(&b, core);
-    bench_close(&b);
+    if (rc == OK) rc = duel_open(&b.modular, TASK_MODULAR_ADDITION, argv[1], &e);
+    if (rc == OK) rc = duel_open(&b.ising, TASK_ISING, argv[1], &e);
+    for (long i = -WARM; i < rounds && rc == OK; i++) rc = duel_round(&b.modular, 1, i >= 0, &e);
+    for (long i = -WARM; i < rounds && rc == OK; i++)
+        rc = duel_round(&b.ising, ISING_EPOCHS, i >= 0, &e);
+    double peak = peak_mib(); /* of training: what a slot holds */
+    if (rc == OK) rc = time_snapshots(&b.snapshots, &b.ising.params, &e);
+    if (rc == OK) report(&b, core, peak);
+    duel_close(&b.modular);
+    duel_close(&b.ising);
     if (rc < 0) fprintf(stderr, "%s\n", e.text);
     return rc < 0 ? 2 : b.missed;
 }

@@ -84,7 +84,7 @@ every_epoch_once() {
 # values FILE: everything a sweep found, timings and identities of processes apart, to compare sweeps with.
 values() {
     local table columns
-    for table in epochs geometry pruning summaries; do
+    for table in epochs geometry pruning features summaries; do
         columns=$(query "SELECT group_concat('quote(' || name || ')', ' || '','' || ')
             FROM pragma_table_info('$table') WHERE name NOT IN ('seconds', 'measure_seconds')")
         query "SELECT '$table', $columns FROM $table ORDER BY 1, 2"

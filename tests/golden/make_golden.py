@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""make_golden: the run that grokd's trainer and measures are held against, in double precision.
+"""make_golden: the runs that grokd's trainer and measures are held against, in double precision.
 
-    python3 tests/golden/make_golden.py OUTDIR            writes the three files
+    python3 tests/golden/make_golden.py OUTDIR            writes three files for each task
     python3 tests/golden/make_golden.py OUTDIR --compare  ... and compares them with the ones beside this script
 
 Needs python3-torch and python3-numpy; `make test` needs neither, it reads the committed files:
@@ -10,6 +10,8 @@ Needs python3-torch and python3-numpy; `make test` needs neither, it reads the c
     modular.json              configuration, pairs, every epoch's numbers, measures of the final weights
     modular.safetensors       F64: init/, grad/ (of the first batch) and final/ with state-dict names, Fisher diagonals
     modular_data.safetensors  I32 [N,2]: train_pairs, test_pairs, as grokd-train --data reads them
+    ising.json, ising.safetensors   the same of phases of the Ising model; data are its snapshots
+    ising_data.safetensors    train_spins, test_spins I8 [N,256], ..._labels I32, ..._temperatures F64
 
 Everything is done the obvious way, with autograd where grokd has a closed form: small network, few
 samples, no cleverness. The task, the network, the measures: arXiv 2502.01739. Information geometry of
@@ -28,12 +30,16 @@ from torch.nn import functional as F
 torch.set_default_dtype(torch.float64)
 torch.set_num_threads(1)
 
-CONFIG = dict(p=43, hidden=128, train_fraction=0.8, batch_size=32, learning_rate=5e-3, weight_decay=1e-4,
-              weight_multiplier=0.5, epochs=60, seed=3, fisher_samples=16, pruning_points=21)
+CONFIGS = dict(
+    modular=dict(p=43, hidden=128, train_fraction=0.8, batch_size=32, learning_rate=5e-3, weight_decay=1e-4,
+                 weight_multiplier=0.5, epochs=60, seed=3, fisher_samples=16, pruning_points=21),
+    ising=dict(train_size=150, test_size=120, batch_size=150, learning_rate=2e-3, weight_decay=0.02,
+               weight_multiplier=1.5, epochs=150, seed=5, fisher_samples=16, pruning_points=21))
+LATTICE, FLIPS = 16, 5000
 VARIANTS = ("regression", "classification")
 
 
-# ---- the task and the network ------------------------------------------------------------------
+# ---- the tasks and their networks --------------------------------------------------------------
 
 
 def split_pairs(cfg):
@@ -56,10 +62,55 @@ def make_network(cfg):
     for layer in (net[0], net[2]):
         torch.nn.init.xavier_normal_(layer.weight)
         torch.nn.init.zeros_(layer.bias)
-    with torch.no_grad():
-        for q in net.parameters():
-            q.mul_(cfg["weight_multiplier"])
     return net
+
+
+def modular(cfg):
+    train, test = split_pairs(cfg)
+    data = dict(train_pairs=train.tolist(), test_pairs=test.tolist())
+    files = {k: ("I32", "<i4", v) for k, v in data.items()}
+    train, test = encode(train, cfg["p"]), encode(test, cfg["p"])
+    every = tuple(torch.cat(two) for two in zip(train, test))
+
+    def learned(net):
+        w_in, w_out, p = net[0].weight.detach(), net[2].weight.detach(), cfg["p"]
+        return dict(fourier=dict(U=participation(w_in[:, :p]), V=participation(w_in[:, p:]), W=participation(w_out.T)))
+
+    return make_network(cfg), train, test, every, data, files, learned
+
+
+def glauber(temperature, rng):
+    """A periodic lattice from a random start: single spins, drawn at random, are flipped by Glauber's rule."""
+    spins = rng.choice([-1, 1], size=(LATTICE, LATTICE))
+    sites, draws = rng.randint(0, LATTICE, size=(FLIPS, 2)), rng.random_sample(FLIPS)
+    for (i, j), draw in zip(sites, draws):
+        field = spins[i - 1, j] + spins[(i + 1) % LATTICE, j] + spins[i, j - 1] + spins[i, (j + 1) % LATTICE]
+        if draw * (1 + math.exp(2 * spins[i, j] * field / temperature)) < 1:
+            spins[i, j] *= -1
+    return spins
+
+
+def ising(cfg):
+    rng = np.random.RandomState(cfg["seed"])
+    critical = 2 / math.log(1 + math.sqrt(2))
+    count = cfg["train_size"] + cfg["test_size"]
+    temperature = critical - 1 + 2 * rng.random_sample(count)
+    spins = np.stack([glauber(t, rng) for t in temperature])
+    label = (temperature > critical).astype(int)
+    bonds = spins * np.roll(spins, -1, 1) + spins * np.roll(spins, -1, 2)
+    physics = dict(energy=-bonds.mean((1, 2)) / 2, magnetization=spins.mean((1, 2)))
+    sets, data, files = [], {}, {}
+    for name, part in (("train", slice(0, cfg["train_size"])), ("test", slice(cfg["train_size"], count))):
+        flat = spins[part].reshape(-1, LATTICE * LATTICE)
+        data[name] = dict(spins=flat.tolist(), temperature=temperature[part].tolist(),
+                          **{k: v[part].tolist() for k, v in physics.items()})
+        files.update({f"{name}_spins": ("I8", "i1", flat), f"{name}_labels": ("I32", "<i4", label[part]),
+                      f"{name}_temperatures": ("F64", "<f8", temperature[part])})
+        sets.append((torch.tensor(spins[part]).double().unsqueeze(1), torch.tensor(label[part])))
+    nn = torch.nn
+    net = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(2, 4, 3, padding=1),
+                        nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 2))
+    return net, *sets, sets[1], data, files, lambda net: dict(features=correlations(net, sets[1][0], data["test"]))
 
 
 def theta(net):
@@ -83,7 +134,7 @@ def score(net, x, y):
 def logit_jacobians(net, x):
     """For each sample: d logit_c / d theta [C, number of parameters] and its probabilities [C]."""
     for sample in x:
-        logits = net(sample)
+        logits = net(sample[None])[0]
         rows = torch.autograd.grad(logits, list(net.parameters()), torch.eye(len(logits)), is_grads_batched=True)
         yield torch.cat([r.flatten(1) for r in rows], 1), logits.detach().softmax(0)
 
@@ -187,7 +238,7 @@ def pruned_curve(net, x, y, points, groups):
 
 
 def pruning(net, x, y, points, fisher):
-    matrices = [q for q in net.parameters() if q.dim() == 2]
+    matrices = [q for q in net.parameters() if q.dim() > 1]
     size = [q.detach().abs().flatten().numpy() for q in matrices]
     schemes = {"layer": [([q], s) for q, s in zip(matrices, size)],
                "global": [(matrices, np.concatenate(size))],
@@ -208,6 +259,21 @@ def participation(signals):
     # An orthonormal real basis: the constant, then sqrt(2) times real and imaginary part of each frequency.
     real = torch.cat([half.real[:, :1], math.sqrt(2) * half.real[:, 1:], math.sqrt(2) * half.imag[:, 1:]], 1) / math.sqrt(p)
     return dict(real=mean_ratio(real.square()), complex=mean_ratio(whole.abs().square()), rfft=mean_ratio(half.abs().square()))
+
+
+@torch.no_grad()
+def correlations(net, x, physics):
+    """Of the pre-activations of the hidden layers with energy, M and |M|: mean |r|, plain and by mean activation."""
+    energy, m = torch.tensor(physics["energy"]), torch.tensor(physics["magnetization"])
+    out = {}
+    for place, name in ((0, "conv1"), (3, "conv2"), (7, "fc1")):
+        z = net[: place + 1](x).flatten(1)
+        share, out[name] = z.abs().sum(0) / z.abs().sum(), {}
+        for quantity, q in (("energy", energy), ("magnetization", m), ("abs_magnetization", m.abs())):
+            both = torch.corrcoef(torch.cat([q[None], z.T]))[0, 1:]
+            r = torch.where(z.std(0) > 0, both, torch.zeros_like(both)).abs()
+            out[name][quantity] = dict(mean=r.mean().item(), weighted=(share @ r).item())
+    return out
 
 
 def gini(values):
@@ -239,11 +305,13 @@ def end_of_epoch(net, epoch, train, test, psi, truth):
     return row
 
 
-def run(cfg):
+def run(name):
+    cfg = CONFIGS[name]
     torch.manual_seed(cfg["seed"])
-    train_pairs, test_pairs = split_pairs(cfg)
-    train, test = encode(train_pairs, cfg["p"]), encode(test_pairs, cfg["p"])
-    net = make_network(cfg)
+    net, train, test, (every_x, every_y), data, files, learned = globals()[name](cfg)
+    with torch.no_grad():
+        for q in net.parameters():
+            q.mul_(cfg["weight_multiplier"])
     tensors = tensors_of(net, "init")
 
     # Coupled L2, which is what torch calls Adam with weight_decay.
@@ -252,7 +320,6 @@ def run(cfg):
     tensors.update(tensors_of(net, "grad", lambda q: q.grad))
 
     sampled = test[0][: cfg["fisher_samples"]]
-    every_x, every_y = torch.cat([train[0], test[0]]), torch.cat([train[1], test[1]])
     road, psi, metric = [theta(net)], [root_p(net, every_x)], fisher_diagonals(net, sampled)
     rows = [end_of_epoch(net, 0, train, test, psi[0], every_y)]
     for epoch in range(1, cfg["epochs"] + 1):
@@ -271,25 +338,23 @@ def run(cfg):
 
     last, before = road[-1] - road[-2], road[-2] - road[-3]
     pairs = {"last.last": (last, last), "last.previous": (last, before), "last.theta": (last, road[-1])}
-    w_in, w_out, p = net[0].weight.detach(), net[2].weight.detach(), cfg["p"]
     final = dict(full_metric=full_products(net, sampled, pairs), gini_weights=gini(road[-1]),
                  gini_fisher_regression=gini(metric["regression"]),
-                 pruning=pruning(net, *test, cfg["pruning_points"], metric["regression"]),
-                 fourier=dict(U=participation(w_in[:, :p]), V=participation(w_in[:, p:]), W=participation(w_out.T)))
+                 pruning=pruning(net, *test, cfg["pruning_points"], metric["regression"]), **learned(net))
     tensors.update(tensors_of(net, "final"))
     tensors.update({f"fisher_{v}": metric[v] for v in VARIANTS})
-    data = dict(train_pairs=train_pairs.tolist(), test_pairs=test_pairs.tolist())
-    return dict(task="modular", config=cfg, data=data, epochs=rows, final=final), tensors
+    return dict(task=name, config=cfg, data=data, epochs=rows, final=final), tensors, files
 
 
 # ---- files -------------------------------------------------------------------------------------
 
 
-def write_safetensors(path, arrays, kind, dtype, meta):
+def write_safetensors(path, entries, meta):
+    """entries: {name: (kind, dtype, array)}"""
     header, end = {"__metadata__": meta}, 0
-    arrays = {k: np.ascontiguousarray(v, dtype) for k, v in arrays.items()}
+    arrays = {k: np.ascontiguousarray(v, dtype) for k, (_, dtype, v) in entries.items()}
     for name, a in arrays.items():
-        header[name] = dict(dtype=kind, shape=list(a.shape), data_offsets=[end, end + a.nbytes])
+        header[name] = dict(dtype=entries[name][0], shape=list(a.shape), data_offsets=[end, end + a.nbytes])
         end += a.nbytes
     text = json.dumps(header).encode()
     text = text.ljust(-(-len(text) // 8) * 8)
@@ -301,7 +366,7 @@ def read_safetensors(path):
     with open(path, "rb") as f:
         size, = struct.unpack("<Q", f.read(8))
         header, body = json.loads(f.read(size)), f.read()
-    kinds = dict(F64="<f8", I32="<i4")
+    kinds = dict(F64="<f8", I32="<i4", I8="i1")
     return {k: np.frombuffer(body[slice(*v["data_offsets"])], kinds[v["dtype"]]).reshape(v["shape"])
             for k, v in header.items() if k != "__metadata__"}
 
@@ -324,7 +389,7 @@ def differences(ours, theirs, where=""):
 
 def compare(out, kept):
     worst = []
-    for name in ("modular.safetensors", "modular_data.safetensors", "modular.json"):
+    for name in (task + end for task in CONFIGS for end in (".safetensors", "_data.safetensors", ".json")):
         load = (lambda path: json.load(open(path))) if name.endswith("json") else read_safetensors
         found = list(differences(load(os.path.join(out, name)), load(os.path.join(kept, name)), name))
         worst += found
@@ -337,12 +402,13 @@ def main(argv):
         sys.exit(__doc__)
     out = argv[1]
     os.makedirs(out, exist_ok=True)
-    doc, tensors = run(CONFIG)
-    with open(os.path.join(out, "modular.json"), "w") as f:
-        json.dump(doc, f, separators=(",", ":"))
-    meta = dict(task="modular", name="modular")
-    write_safetensors(os.path.join(out, "modular.safetensors"), {k: t.numpy() for k, t in tensors.items()}, "F64", "<f8", meta)
-    write_safetensors(os.path.join(out, "modular_data.safetensors"), doc["data"], "I32", "<i4", meta)
+    for name in CONFIGS:
+        doc, tensors, files = run(name)
+        path, meta = os.path.join(out, name), dict(task=name, name=name)
+        with open(path + ".json", "w") as f:
+            json.dump(doc, f, separators=(",", ":"))
+        write_safetensors(path + ".safetensors", {k: ("F64", "<f8", t.numpy()) for k, t in tensors.items()}, meta)
+        write_safetensors(path + "_data.safetensors", files, meta)
     if "--compare" in argv and not compare(out, os.path.dirname(os.path.abspath(__file__))):
         sys.exit("the files differ from the committed ones")
 

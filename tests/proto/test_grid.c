@@ -26,6 +26,31 @@ static struct params point(const struct spec *s, int64_t i)
     return p;
 }
 
+void test_the_task_may_be_an_axis_and_brings_its_own_defaults(void **state)
+{
+    (void)state;
+    struct spec *s = parse("method: grid\nparameters:\n  lattice: {values: [8, 16]}\n"
+                           "  modulus: {value: 97}\n"
+                           "  task: {values: [modular_addition, ising]}\n");
+    struct params p;
+    struct err e;
+    char hash[2][65];
+    assert_int_equal(grid_count(s), 4);
+    for (int64_t i = 0; i < 4; i++) {
+        assert_int_equal(grid_point(s, i, &p, &e), OK);
+        assert_int_equal(p.task, i % 2 ? TASK_ISING : TASK_MODULAR_ADDITION);
+        assert_int_equal(p.hidden, i % 2 ? 100 : 512);
+        if (i % 2)
+            assert_int_equal(p.lattice, i / 2 ? 16 : 8);
+        else
+            assert_int_equal(p.modulus, 97);
+        if (i % 2 == 0) params_hash(&p, hash[i / 2]);
+    }
+    /* a lattice is nothing to modular addition: both points are the same run */
+    assert_string_equal(hash[0], hash[1]);
+    spec_free(&s);
+}
+
 void test_parameters_are_walked_alphabetically_the_last_fastest(void **state)
 {
     (void)state;

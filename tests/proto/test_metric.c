@@ -30,4 +30,6 @@ void test_a_cleared_row_holds_nothing(void **state)
     for (int i = 0; i < METRIC_COUNT; i++) assert_true(isnan(r.value[i]));
     assert_int_equal(r.pruning_count, 0);
     assert_null(r.pruning);
+    assert_int_equal(r.feature_count, 0);
+    assert_null(r.features);
 }

@@ -30,6 +30,78 @@ void test_defaults_are_the_paper_s(void **state)
     assert_false(p.shuffle);
 }
 
+void test_defaults_depend_on_the_task(void **state)
+{
+    (void)state;
+    struct params p;
+    struct err e;
+    params_of_task(&p, TASK_ISING);
+    assert_int_equal(p.task, TASK_ISING);
+    assert_int_equal(p.hidden, 100);
+    assert_true(p.learning_rate == 1e-4);
+    assert_true(p.weight_decay == 0.1);
+    assert_int_equal(p.batch_size, 0);
+    assert_int_equal(p.epochs, 100000);
+    assert_int_equal(p.train_size, 300);
+    assert_int_equal(p.test_size, 1000);
+    assert_true(p.balance);
+    assert_int_equal(params_resolve(&p, &e), OK);
+    assert_int_equal(p.glauber_sweeps, 64);
+    params_of_task(&p, TASK_ISING);
+    assert_int_equal(assign(&p, "glauber_update", "random_site", &e), OK);
+    assert_int_equal(params_resolve(&p, &e), OK);
+    assert_int_equal(p.glauber_sweeps, 128);
+    p.glauber_sweeps = 32;
+    assert_int_equal(params_resolve(&p, &e), OK);
+    assert_int_equal(p.glauber_sweeps, 32);
+}
+
+void test_a_lattice_that_cannot_be_pooled_twice_is_refused(void **state)
+{
+    (void)state;
+    struct params p;
+    struct err e;
+    params_of_task(&p, TASK_ISING);
+    p.lattice = 18;
+    assert_int_equal(params_resolve(&p, &e), E_USAGE);
+    assert_non_null(strstr(e.text, "multiple of 4"));
+}
+
+void test_a_parameter_of_another_task_is_told_from_its_own(void **state)
+{
+    (void)state;
+    struct err e;
+    assert_true(param_belongs(PARAM_modulus, TASK_MODULAR_ADDITION));
+    assert_false(param_belongs(PARAM_modulus, TASK_ISING));
+    assert_true(param_belongs(PARAM_data_seed, TASK_ISING));
+    assert_int_equal(param_expect(PARAM_lattice, TASK_ISING, &e), OK);
+    assert_int_equal(param_expect(PARAM_lattice, TASK_MODULAR_ADDITION, &e), E_USAGE);
+    assert_string_equal(e.text, "lattice is no parameter of task modular_addition");
+}
+
+void test_the_hash_covers_the_parameters_of_the_task_only(void **state)
+{
+    (void)state;
+    struct params p, q;
+    struct err e;
+    char one[65], two[65];
+    params_default(&p);
+    assert_int_equal(params_resolve(&p, &e), OK);
+    q = p;
+    q.lattice = 32, q.balance = false, q.temperature_halfwidth = 0.5;
+    params_hash(&p, one), params_hash(&q, two);
+    assert_string_equal(one, two);
+    params_of_task(&p, TASK_ISING);
+    assert_int_equal(params_resolve(&p, &e), OK);
+    q = p;
+    q.modulus = 97;
+    params_hash(&p, one), params_hash(&q, two);
+    assert_string_equal(one, two);
+    q.lattice = 32;
+    params_hash(&q, two);
+    assert_string_not_equal(one, two);
+}
+
 void test_every_default_lies_within_its_bounds_and_reads_back(void **state)
 {
     (void)state;

@@ -2,6 +2,8 @@
 /* settings: the grokd block, read and written back. */
 #include "proto/settings.h"
 
+#include "proto/param.h"
+
 #include "tests/test.h"
 
 #include <math.h>
@@ -13,12 +15,13 @@ void test_defaults_are_those_of_the_format(void **state)
     (void)state;
     struct settings s;
     settings_default(&s);
-    assert_int_equal(s.measure_every, 1);
+    assert_int_equal(s.measure_every, SETTINGS_OF_TASK);
     assert_int_equal(s.dense_until, 0);
     assert_int_equal(s.curve_epochs.count, 1);
     assert_int_equal(s.curve_epochs.epoch[0], SETTINGS_FINAL);
     assert_int_equal(s.pruning_points, 21);
     assert_int_equal(s.fisher_samples, 0);
+    assert_int_equal(s.fisher_variants, 3);
     assert_int_equal(s.save_model.count, 0);
     assert_int_equal(s.checkpoint_every_ms, 60000);
     assert_int_equal(s.max_attempts, 3);
@@ -38,7 +41,7 @@ void test_every_setting_is_assigned_by_its_name(void **state)
                                           {"measure.curve_epochs", "10, 20,final"},
                                           {"measure.pruning.schemes", "layer"},
                                           {"measure.pruning.points", "101"},
-                                          {"measure.fisher.variants", "regression"},
+                                          {"measure.fisher.variants", "classification"},
                                           {"measure.fisher.samples", "16"},
                                           {"save_model", "0,final"},
                                           {"stop.test_accuracy", "0.99"},
@@ -58,6 +61,7 @@ void test_every_setting_is_assigned_by_its_name(void **state)
     assert_int_equal(s.curve_epochs.epoch[2], SETTINGS_FINAL);
     assert_int_equal(s.pruning_points, 101);
     assert_int_equal(s.fisher_samples, 16);
+    assert_int_equal(s.fisher_variants, 2);
     assert_int_equal(s.save_model.epoch[0], 0);
     assert_true(s.stop_test_accuracy == 0.99);
     assert_int_equal(s.stop_after, 200);
@@ -81,7 +85,10 @@ void test_bad_settings_are_refused_and_change_nothing(void **state)
         {"measure.curve_epochs", "10,", "a list of"},
         {"measure.curve_epochs", "last", "a list of"},
         {"measure.pruning.schemes", "global", "layer"},
-        {"measure.fisher.variants", "regression,classification", "regression"},
+        {"measure.fisher.variants", "natural", "regression, classification or both"},
+        {"measure.fisher.variants", "", "regression, classification or both"},
+        {"measure.fisher.variants", "regression, ", "regression, classification or both"},
+        {"measure.fisher.variants", "regression,regression", "regression, classification or both"},
         {"measure.fisher.samples", "0", "all"},
         {"stop.test_accuracy", "1.1", "from 0 to 1"},
         {"checkpoint_every", "60", "a duration"},
@@ -147,6 +154,7 @@ void test_the_text_for_a_run_reads_back_to_the_same_settings(void **state)
     settings_default(&s);
     s.measure_every = 0;
     s.fisher_samples = 16;
+    s.fisher_variants = 1;
     s.stop_test_accuracy = 0.1 + 0.2;
     s.stop_after = 100000000;
     s.save_model.count = s.curve_epochs.count = SETTINGS_EPOCHS;
@@ -158,12 +166,29 @@ void test_the_text_for_a_run_reads_back_to_the_same_settings(void **state)
     read_back(text, &twin);
     assert_memory_equal(&s, &twin, sizeof s);
     settings_default(&s);
+    settings_follow(&s, TASK_MODULAR_ADDITION);
     settings_text(&s, text);
     settings_default(&twin);
     twin.measure_every = 7;
     read_back(text, &twin);
     assert_int_equal(twin.measure_every, 1);
     assert_true(isnan(twin.stop_test_accuracy));
+}
+
+void test_how_often_is_measured_follows_the_task_unless_it_is_given(void **state)
+{
+    (void)state;
+    struct settings s;
+    struct err e;
+    settings_default(&s);
+    settings_follow(&s, TASK_MODULAR_ADDITION);
+    assert_int_equal(s.measure_every, 1);
+    settings_default(&s);
+    settings_follow(&s, TASK_ISING);
+    assert_int_equal(s.measure_every, 200);
+    assert_int_equal(settings_assign(&s, "measure.every", "0", &e), OK);
+    settings_follow(&s, TASK_ISING);
+    assert_int_equal(s.measure_every, 0);
 }
 
 void test_measured_epochs_are_the_ends_the_dense_ones_and_the_multiples(void **state)

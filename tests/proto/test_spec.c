@@ -148,6 +148,8 @@ static const char *const bad_axes[][2] = {
      "3:3: unknown parameter \"learning_rat\"; did you mean learning_rate?"},
     {"dropout_of_units: {value: 1}",
      "3:3: unknown parameter \"dropout_of_units\"; grokd-train --help"},
+    {"lattice: {value: 8}", "3:3: lattice is no parameter of task modular_addition"},
+    {"task: {value: ising}\n  modulus: {value: 97}", "4:3: modulus is no parameter of task ising"},
     {"seed: {value: 1.5}", "3:17: seed: \"1.5\" does not fit; expected a whole number"},
     {"seed: {value: \"1\"}", "3:17: seed: \"1\" is text; expected it without quotes"},
     {"seed: {value: null}", "3:17: seed is nothing"},

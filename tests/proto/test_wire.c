@@ -28,6 +28,8 @@ static void envelope(wire_envelope *m, Grokd__Envelope__BodyCase body)
 /* A message about two epochs; free with wire_free. */
 static wire_envelope *two_epochs(void)
 {
+    static const struct feature learned[] = {
+        {"fc1", "energy_mean", 0.1 + 0.2}, {"fc1", "energy_median", NAN}, {"fc1", "q", 1}};
     static const struct pruning_point curve[] = {{"layer", "", 0, 1, 0.01}, {"layer", "", 1, 0, 5}};
     wire_envelope *m = malloc(sizeof *m);
     envelope(m, GROKD__ENVELOPE__BODY_EPOCHS);
@@ -44,6 +46,8 @@ static wire_envelope *two_epochs(void)
         r.value[METRIC_step_fisher] = -INFINITY;
         r.pruning = curve;
         r.pruning_count = i ? 2 : 0;
+        r.features = learned;
+        r.feature_count = i ? 3 : 0;
         m->epochs->epochs[i] = wire_epoch(&r);
         assert_non_null(m->epochs->epochs[i]);
     }
@@ -55,11 +59,12 @@ void test_rows_come_back_to_the_bit_and_nan_is_left_out(void **state)
     (void)state;
     wire_envelope *m = two_epochs(), *back;
     struct pruning_point points[2];
+    struct feature features[2];
     struct err e;
     struct row r;
     assert_int_equal(round_trip(m, &back, &e), OK);
     assert_int_equal(back->epochs->epochs[0]->n_ids, 2);
-    wire_row(back->epochs->epochs[1], &r, points);
+    wire_row(back->epochs->epochs[1], &r, points, features);
     assert_int_equal(r.epoch, 11);
     assert_true(r.value[METRIC_train_loss] == 0.1 + 0.2);
     assert_true(r.value[METRIC_step_fisher] == -INFINITY);
@@ -67,6 +72,10 @@ void test_rows_come_back_to_the_bit_and_nan_is_left_out(void **state)
     assert_int_equal(r.pruning_count, 2);
     assert_string_equal(r.pruning[1].scheme, "layer");
     assert_true(r.pruning[1].loss == 5);
+    assert_int_equal(r.feature_count, 2);
+    assert_string_equal(r.features[0].layer, "fc1");
+    assert_string_equal(r.features[1].name, "q");
+    assert_true(r.features[0].value == 0.1 + 0.2);
     wire_free(&m);
     wire_free(&back);
     assert_null(back);
@@ -79,7 +88,7 @@ void test_unknown_ids_are_passed_over(void **state)
     wire_envelope *m = two_epochs();
     struct row r;
     m->epochs->epochs[0]->ids[0] = 999999;
-    wire_row(m->epochs->epochs[0], &r, NULL);
+    wire_row(m->epochs->epochs[0], &r, NULL, NULL);
     assert_true(isnan(r.value[METRIC_train_loss]));
     assert_true(r.value[METRIC_step_fisher] == -INFINITY);
     wire_free(&m);
@@ -128,6 +137,22 @@ void test_epochs_that_cannot_be_are_refused(void **state)
     m->epochs->n_epochs = 0;
     refused(m, "no epoch");
     m->epochs->n_epochs = 2;
+    wire_free(&m);
+}
+
+void test_features_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    wire_envelope *m = two_epochs();
+    Grokd__Feature **f = m->epochs->epochs[1]->features;
+    f[1]->value = NAN;
+    refused(m, "a feature that cannot be");
+    f[1]->value = INFINITY;
+    f[1]->name[0] = '\n';
+    refused(m, "a feature that cannot be");
+    free(f[1]->name);
+    f[1]->name = strdup(f[0]->name);
+    refused(m, "a feature that stands twice");
     wire_free(&m);
 }
 

@@ -53,28 +53,67 @@ void ref_evaluate(const struct ref_net *n, const int32_t *pairs, size_t count, d
     *accuracy = right / (double)count;
 }
 
-void ref_fisher(const struct ref_net *n, const int32_t *pairs, size_t count, double *diagonal)
+/* Slopes of all logits of one pair by one parameter. */
+static void logit_slopes(const struct ref_net *n, double *theta, size_t j, const int32_t *pair,
+                         double *slope, double *spare)
+{
+    struct ref_net moved = {n->P, n->H, theta};
+    double h = 1e-6;
+    theta[j] = n->theta[j] + h;
+    ref_logits(&moved, pair[0], pair[1], slope);
+    theta[j] = n->theta[j] - h;
+    ref_logits(&moved, pair[0], pair[1], spare);
+    theta[j] = n->theta[j];
+    for (size_t c = 0; c < n->P; c++) slope[c] = (slope[c] - spare[c]) / (2 * h);
+}
+
+static double sum_squares(const double *x, const double *weight, double centre, size_t n)
+{
+    double sum = 0;
+    for (size_t c = 0; c < n; c++) sum += (weight ? weight[c] : 1) * pow(x[c] - centre, 2);
+    return sum;
+}
+
+/* d ln p_c = d f_c - sum of p d f. */
+static double class_squares(const struct ref_net *n, const int32_t *pair, const double *slope,
+                            double *p)
+{
+    double all = 0, mean = 0;
+    ref_logits(n, pair[0], pair[1], p);
+    for (size_t c = 0; c < n->P; c++) all += p[c] = exp(p[c]);
+    for (size_t c = 0; c < n->P; c++) mean += (p[c] /= all) * slope[c];
+    return sum_squares(slope, p, mean, n->P);
+}
+
+static void fisher(const struct ref_net *n, const int32_t *pairs, size_t count, int classes,
+                   double *diagonal)
 {
     size_t size = ref_net_size(n->P, n->H);
-    double *t = malloc(size * sizeof *t), *up = malloc(n->P * sizeof *up),
-           *down = malloc(n->P * sizeof *down), h = 1e-6;
-    struct ref_net moved = {n->P, n->H, t};
+    double *t = malloc(size * sizeof *t), *slope = malloc(n->P * sizeof *slope),
+           *spare = malloc(n->P * sizeof *spare);
     memcpy(t, n->theta, size * sizeof *t);
     for (size_t j = 0; j < size; j++) {
         double sum = 0;
         for (size_t i = 0; i < count; i++) {
-            t[j] = n->theta[j] + h;
-            ref_logits(&moved, pairs[2 * i], pairs[2 * i + 1], up);
-            t[j] = n->theta[j] - h;
-            ref_logits(&moved, pairs[2 * i], pairs[2 * i + 1], down);
-            for (size_t c = 0; c < n->P; c++) sum += pow((up[c] - down[c]) / (2 * h), 2);
+            logit_slopes(n, t, j, pairs + 2 * i, slope, spare);
+            sum += classes ? class_squares(n, pairs + 2 * i, slope, spare)
+                           : sum_squares(slope, NULL, 0, n->P);
         }
-        t[j] = n->theta[j];
         diagonal[j] = sum / (double)count;
     }
     free(t);
-    free(up);
-    free(down);
+    free(slope);
+    free(spare);
+}
+
+void ref_fisher(const struct ref_net *n, const int32_t *pairs, size_t count, double *diagonal)
+{
+    fisher(n, pairs, count, 0, diagonal);
+}
+
+void ref_fisher_class(const struct ref_net *n, const int32_t *pairs, size_t count, double *diagonal)
+{
+    fisher(n, pairs, count, 1, diagonal);
 }
 
 struct ranked {

@@ -34,6 +34,11 @@ void ref_evaluate(const struct ref_net *n, const int32_t *pairs, size_t count, d
 /* E_x sum_c (df_c / dtheta_j)^2 by central differences of the logits, one parameter at a time. */
 void ref_fisher(const struct ref_net *n, const int32_t *pairs, size_t count, double *diagonal);
 
+/* E_x sum_c p_c (d ln p_c / dtheta_j)^2, the same way: differences of logits, which have no
+ * cancellation that those of ln p would not have too. */
+void ref_fisher_class(const struct ref_net *n, const int32_t *pairs, size_t count,
+                      double *diagonal);
+
 /* Sets the `count` smallest |w| to 0, equal ones by index; by qsort of (|w|, index). */
 void ref_prune(double *w, size_t n, size_t count);
 

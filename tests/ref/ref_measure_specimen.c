@@ -3,6 +3,7 @@
 #include "tests/ref/ref_measure_specimen.h"
 
 #include "tests/test.h"
+#include "worker/train/init.h"
 
 #include <stdlib.h>
 
@@ -42,6 +43,7 @@ void specimen_open(struct specimen *s, int64_t P, int64_t hidden, double deviati
     s->params.hidden = hidden;
     assert_int_equal(params_resolve(&s->params, &e), OK);
     settings_default(&s->settings);
+    settings_follow(&s->settings, TASK_MODULAR_ADDITION);
     assert_int_equal(model_open(&s->model, &s->params, &e), OK);
     assert_int_equal(task_open(&s->task, &s->params, NULL, &e), OK);
     assert_int_equal(s->model.parameters, ref_net_size((size_t)P, (size_t)hidden));
@@ -53,6 +55,29 @@ void specimen_open(struct specimen *s, int64_t P, int64_t hidden, double deviati
     s->n_train = s->task.train.count;
     s->n_test = s->task.test.count;
     specimen_shake(s, 1, deviation);
+}
+
+void specimen_open_ising(struct specimen *s, int64_t test_size, double multiplier)
+{
+    struct err e;
+    *s = (struct specimen){.n_test = 0};
+    assert_int_equal(vec_open(&e), OK);
+    vec_set_float_mode();
+    params_of_task(&s->params, TASK_ISING);
+    s->params.test_size = test_size;
+    s->params.train_size = 16;
+    s->params.glauber_sweeps = 8;
+    s->params.weight_multiplier = multiplier;
+    assert_int_equal(params_resolve(&s->params, &e), OK);
+    settings_default(&s->settings);
+    settings_follow(&s->settings, TASK_ISING);
+    assert_int_equal(model_open(&s->model, &s->params, &e), OK);
+    assert_int_equal(task_open(&s->task, &s->params, NULL, &e), OK);
+    init_draw(&s->model, &s->params);
+    s->flat = calloc(s->model.parameters, sizeof *s->flat);
+    s->theta = calloc(s->model.parameters, sizeof *s->theta);
+    model_flatten(&s->model, s->model.theta, s->flat);
+    for (size_t i = 0; i < s->model.parameters; i++) s->theta[i] = s->flat[i];
 }
 
 void specimen_close(struct specimen *s)

@@ -22,6 +22,10 @@ struct specimen {
 
 /* Normal weights of a standard deviation, biases too; ends the test if anything fails. */
 void specimen_open(struct specimen *s, int64_t P, int64_t hidden, double deviation);
+/* The Ising network and test_size snapshots (few to train on), made in a few sweeps; it has no
+ * twin: net, train and test are empty. */
+void specimen_open_ising(struct specimen *s, int64_t test_size, double multiplier);
+
 void specimen_close(struct specimen *s);
 
 /* Other weights, in state-dict order; and normal ones of a seed. */

@@ -13,11 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { P = 43, HIDDEN = 128, POINTS = 21, BATCH = 32, EPOCHS = 60 };
+enum { P = 43, HIDDEN = 128, POINTS = 21, BATCH = 32, EPOCHS = 60, ISING_EPOCHS = 150 };
 
-/* The files, and a model of the golden shape with the golden pairs. */
+/* The files of a task, and a model of the golden shape with the golden data. */
 struct golden {
-    char *text; /* modular.json */
+    char *text; /* modular.json or ising.json */
     struct safetensors tensors;
     struct specimen specimen;
 };
@@ -52,19 +52,34 @@ static void take_weights(struct golden *g, const char *prefix)
     specimen_set(s, s->theta);
 }
 
-static void golden_open(struct golden *g, const char *prefix)
+/* The golden data, 16 samples for the Fisher information, and weights. */
+static void take_files(struct golden *g, const char *task, int64_t epochs, const char *prefix)
 {
+    char path[64];
     struct err e;
-    g->text = slurp("tests/golden/modular.json");
-    assert_int_equal(safetensors_read(&g->tensors, "tests/golden/modular.safetensors", &e), OK);
-    specimen_open(&g->specimen, P, HIDDEN, 1);
+    snprintf(path, sizeof path, "tests/golden/%s.json", task);
+    g->text = slurp(path);
+    snprintf(path, sizeof path, "tests/golden/%s.safetensors", task);
+    assert_int_equal(safetensors_read(&g->tensors, path, &e), OK);
     task_close(&g->specimen.task);
-    assert_int_equal(task_open(&g->specimen.task, &g->specimen.params,
-                               "tests/golden/modular_data.safetensors", &e),
-                     OK);
-    g->specimen.params.epochs = EPOCHS;
+    snprintf(path, sizeof path, "tests/golden/%s_data.safetensors", task);
+    if (task_open(&g->specimen.task, &g->specimen.params, path, &e) < 0) fail_msg("%s", e.text);
+    g->specimen.params.epochs = epochs;
+    g->specimen.settings.measure_every = 1;
     g->specimen.settings.fisher_samples = 16;
     take_weights(g, prefix);
+}
+
+static void golden_open_ising(struct golden *g, const char *prefix)
+{
+    specimen_open_ising(&g->specimen, 1, 1);
+    take_files(g, "ising", ISING_EPOCHS, prefix);
+}
+
+static void golden_open(struct golden *g, const char *prefix)
+{
+    specimen_open(&g->specimen, P, HIDDEN, 1);
+    take_files(g, "modular", EPOCHS, prefix);
 }
 
 static void golden_close(struct golden *g)
@@ -110,8 +125,8 @@ static struct row measured(struct golden *g, struct measure **m)
     struct row row;
     struct err e;
     assert_int_equal(measure_open(m, &s->params, &s->settings, &s->model, &s->task, &e), OK);
-    row_clear(&row, EPOCHS);
-    assert_int_equal(measure_epoch(*m, &s->model, EPOCHS, &row, &e), OK);
+    row_clear(&row, s->params.epochs);
+    assert_int_equal(measure_epoch(*m, &s->model, s->params.epochs, &row, &e), OK);
     return row;
 }
 
@@ -135,48 +150,119 @@ void test_values_at_the_final_weights_are_golden(void **state)
     golden_close(&g);
 }
 
-void test_the_pruning_curve_at_the_final_weights_is_golden(void **state)
+void test_values_of_ising_at_the_final_weights_are_golden(void **state)
 {
     (void)state;
+    static const char last[] = "\"epochs\":[", epoch[] = "{\"epoch\":150,";
     struct golden g;
     struct measure *m;
-    double accuracy[POINTS], loss[POINTS];
-    golden_open(&g, "final/");
+    golden_open_ising(&g, "final/");
     struct row row = measured(&g, &m);
-    NUMBERS(&g, accuracy, POINTS, "\"pruning\":{\"layer\":", "\"accuracy\":[");
-    NUMBERS(&g, loss, POINTS, "\"pruning\":{\"layer\":", "\"loss\":[");
-    assert_int_equal(row.pruning_count, POINTS);
-    for (size_t i = 0; i < POINTS; i++) {
-        /* Shares of whole samples: the same count of hits is the same double. */
-        double count = (double)g.specimen.task.test.count;
-        assert_true(row.pruning[i].accuracy == round(accuracy[i] * count) / count);
-        NEAR(row.pruning[i].loss, loss[i]);
-    }
+    NEAR(row.value[METRIC_weight_norm], NUMBER(&g, last, epoch, "\"weight_norm\":"));
+    NEAR(row.value[METRIC_train_loss_end], NUMBER(&g, last, epoch, "\"train_loss\":"));
+    NEAR(row.value[METRIC_train_accuracy_end], NUMBER(&g, last, epoch, "\"train_accuracy\":"));
+    NEAR(row.value[METRIC_compressibility],
+         NUMBER(&g, "\"pruning\":{\"layer\":", "\"compressibility\":"));
+    NEAR(row.value[METRIC_corr_energy],
+         NUMBER(&g, "\"features\":", "\"fc1\":", "\"energy\":", "\"weighted\":"));
+    NEAR(row.value[METRIC_corr_abs_magnetization],
+         NUMBER(&g, "\"features\":", "\"fc1\":", "\"abs_magnetization\":", "\"weighted\":"));
+    assert_true(isnan(row.value[METRIC_ipr_input]) && isnan(row.value[METRIC_ipr_output]));
     measure_close(&m);
     golden_close(&g);
 }
 
-void test_the_fisher_diagonal_at_the_final_weights_is_golden(void **state)
+void test_features_of_every_layer_are_golden(void **state)
 {
     (void)state;
     struct golden g;
+    struct measure *m;
+    size_t compared = 0;
+    golden_open_ising(&g, "final/");
+    struct row row = measured(&g, &m);
+    assert_int_equal(row.feature_count, 3 * 3 * 4);
+    for (size_t i = 0; i < row.feature_count; i++) {
+        char layer[32], quantity[64], statistic[32];
+        const struct feature *f = &row.features[i];
+        const char *end = strrchr(f->name, '_');
+        if (strcmp(end, "_mean") && strcmp(end, "_weighted")) continue;
+        snprintf(layer, sizeof layer, "\"%s\":", f->layer);
+        snprintf(quantity, sizeof quantity, "\"%.*s\":", (int)(end - f->name), f->name);
+        snprintf(statistic, sizeof statistic, "\"%s\":", end + 1);
+        double golden = NUMBER(&g, "\"features\":", layer, quantity, statistic);
+        if (!ref_close(f->value, golden, 1e-4, 0))
+            fail_msg("%s of %s: %.9g, golden %.9g", f->name, f->layer, f->value, golden);
+        compared++;
+    }
+    assert_int_equal(compared, 18);
+    measure_close(&m);
+    golden_close(&g);
+}
+
+static void check_curve(struct golden *g)
+{
+    struct measure *m;
+    double accuracy[POINTS], loss[POINTS];
+    struct row row = measured(g, &m);
+    NUMBERS(g, accuracy, POINTS, "\"pruning\":{\"layer\":", "\"accuracy\":[");
+    NUMBERS(g, loss, POINTS, "\"pruning\":{\"layer\":", "\"loss\":[");
+    assert_int_equal(row.pruning_count, POINTS);
+    for (size_t i = 0; i < POINTS; i++) {
+        /* Shares of whole samples: the same count of hits is the same double. */
+        double count = (double)g->specimen.task.test.count;
+        assert_true(row.pruning[i].accuracy == round(accuracy[i] * count) / count);
+        NEAR(row.pruning[i].loss, loss[i]);
+    }
+    measure_close(&m);
+}
+
+void test_the_pruning_curves_at_the_final_weights_are_golden(void **state)
+{
+    (void)state;
+    struct golden g;
+    golden_open(&g, "final/");
+    check_curve(&g);
+    golden_close(&g);
+    golden_open_ising(&g, "final/");
+    check_curve(&g);
+    golden_close(&g);
+}
+
+static void check_diagonal(struct golden *g, enum fisher_variant variant, const char *name)
+{
     struct fisher f;
     struct err e;
-    golden_open(&g, "final/");
-    const struct model *m = &g.specimen.model;
-    const struct safetensors_entry *entry = safetensors_find(&g.tensors, "fisher_regression");
+    const struct model *m = &g->specimen.model;
+    const struct safetensors_entry *entry = safetensors_find(&g->tensors, name);
+    double most = 0;
     assert_int_equal(entry->count, m->parameters);
     assert_int_equal(fisher_open(&f, m, 16, &e), OK);
     float *block = vec_alloc(m->size);
-    fisher_diagonal(&f, m, &g.specimen.task.test, block);
-    model_flatten(m, block, g.specimen.flat);
+    fisher_diagonal(&f, m, &g->specimen.task.test, variant, block);
+    model_flatten(m, block, g->specimen.flat);
+    for (size_t i = 0; i < m->parameters; i++)
+        most = fmax(most, safetensors_real(&g->tensors, entry, i));
     for (size_t i = 0; i < m->parameters; i++) {
-        double golden = safetensors_real(&g.tensors, entry, i);
-        if (!ref_close(g.specimen.flat[i], golden, 1e-4, 0))
-            fail_msg("parameter %zu: %.9g, golden %.9g", i, (double)g.specimen.flat[i], golden);
+        double golden = safetensors_real(&g->tensors, entry, i);
+        if (!ref_close(g->specimen.flat[i], golden, 1e-4, 1e-6 * most))
+            fail_msg("%s, parameter %zu: %.9g, golden %.9g", name, i, (double)g->specimen.flat[i],
+                     golden);
     }
     fisher_close(&f);
     free(block);
+}
+
+void test_the_fisher_diagonals_at_the_final_weights_are_golden(void **state)
+{
+    (void)state;
+    struct golden g;
+    golden_open(&g, "final/");
+    check_diagonal(&g, FISHER_REGRESSION, "fisher_regression");
+    check_diagonal(&g, FISHER_CLASSIFICATION, "fisher_classification");
+    golden_close(&g);
+    golden_open_ising(&g, "final/");
+    check_diagonal(&g, FISHER_REGRESSION, "fisher_regression");
+    check_diagonal(&g, FISHER_CLASSIFICATION, "fisher_classification");
     golden_close(&g);
 }
 
@@ -189,33 +275,43 @@ static void clear_untouched(const struct model *m, struct gradient *g)
                 g->g[tensor_index(&m->tensor[t], i, j)] = 0;
 }
 
-void test_the_gradient_of_the_first_batch_is_golden(void **state)
+static void check_gradient(struct golden *g, size_t size)
 {
-    (void)state;
-    struct golden g;
     struct workspace w;
     struct gradient gradient;
     struct err e;
     struct vec_score score = {0, 0};
-    golden_open(&g, "init/");
-    const struct model *m = &g.specimen.model;
+    const struct model *m = &g->specimen.model;
     assert_int_equal(workspace_open(&w, m, &e), OK);
     assert_int_equal(gradient_open(&gradient, m, &e), OK);
-    struct batch batch = dataset_chunk(&g.specimen.task.train, 0);
-    batch.count = BATCH;
-    model_forward(m, &batch, &w);
-    model_backward(m, &batch, &w, 1.0f / BATCH, true, &gradient, &score);
+    for (size_t from = 0; from < size; from += VEC_LANES) {
+        struct batch batch = dataset_chunk(&g->specimen.task.train, from);
+        if (batch.count > size - from) batch.count = size - from;
+        model_forward(m, &batch, &w);
+        model_backward(m, &batch, &w, 1.0f / (float)size, from == 0, &gradient, &score);
+    }
     clear_untouched(m, &gradient);
-    take_weights(&g, "grad/"); /* only to have them in state-dict order */
+    take_weights(g, "grad/"); /* only to have them in state-dict order */
     float *ours = malloc(m->parameters * sizeof *ours);
     model_flatten(m, gradient.g, ours);
     double most = 0;
-    for (size_t i = 0; i < m->parameters; i++) most = fmax(most, fabs(g.specimen.theta[i]));
+    for (size_t i = 0; i < m->parameters; i++) most = fmax(most, fabs(g->specimen.theta[i]));
     for (size_t i = 0; i < m->parameters; i++)
-        if (!ref_close(ours[i], g.specimen.theta[i], 1e-4, 1e-2 * most))
-            fail_msg("parameter %zu: %.9g, golden %.9g", i, (double)ours[i], g.specimen.theta[i]);
+        if (!ref_close(ours[i], g->specimen.theta[i], 1e-4, 1e-2 * most))
+            fail_msg("parameter %zu: %.9g, golden %.9g", i, (double)ours[i], g->specimen.theta[i]);
     free(ours);
     gradient_close(&gradient);
     workspace_close(&w);
+}
+
+void test_the_gradients_of_the_first_batch_are_golden(void **state)
+{
+    (void)state;
+    struct golden g;
+    golden_open(&g, "init/");
+    check_gradient(&g, BATCH);
+    golden_close(&g);
+    golden_open_ising(&g, "init/");
+    check_gradient(&g, g.specimen.task.train.count);
     golden_close(&g);
 }

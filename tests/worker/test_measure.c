@@ -8,15 +8,23 @@
 #include <math.h>
 #include <string.h>
 
-static struct measure *opened(struct specimen *s, int64_t every, int64_t epochs)
+static struct measure *opened_of(struct specimen *s, int64_t task, int64_t every, int64_t epochs)
 {
     struct measure *m;
     struct err e;
-    specimen_open(s, 11, 30, 0.5);
+    if (task == TASK_ISING)
+        specimen_open_ising(s, 70, 1);
+    else
+        specimen_open(s, 11, 30, 0.5);
     s->params.epochs = epochs;
     s->settings.measure_every = every;
     assert_int_equal(measure_open(&m, &s->params, &s->settings, &s->model, &s->task, &e), OK);
     return m;
+}
+
+static struct measure *opened(struct specimen *s, int64_t every, int64_t epochs)
+{
+    return opened_of(s, TASK_MODULAR_ADDITION, every, epochs);
 }
 
 /* The row of an epoch with weights of a seed. */
@@ -42,24 +50,63 @@ static void assert_rows_equal(const struct row *a, const struct row *b)
             fail_msg("%s: %.17g and %.17g", metric_list[i].name, a->value[i], b->value[i]);
 }
 
-void test_a_measured_row_has_every_value_but_those_of_the_trainer(void **state)
+static bool of_trainer(int metric)
+{
+    return metric == METRIC_train_loss || metric == METRIC_train_accuracy ||
+           metric == METRIC_test_loss || metric == METRIC_test_accuracy || metric == METRIC_seconds;
+}
+
+static bool of_task(int metric, int64_t task)
+{
+    if (metric == METRIC_ipr_input || metric == METRIC_ipr_output)
+        return task == TASK_MODULAR_ADDITION;
+    if (metric == METRIC_corr_energy || metric == METRIC_corr_abs_magnetization)
+        return task == TASK_ISING;
+    return true;
+}
+
+void test_a_measured_row_has_every_value_of_its_task_but_those_of_the_trainer(void **state)
 {
     (void)state;
-    struct specimen s;
-    struct measure *m = opened(&s, 1, 5);
-    taken(m, &s, 0, 1);
-    taken(m, &s, 1, 2);
-    struct row row = taken(m, &s, 2, 3);
-    for (int i = 0; i < METRIC_COUNT; i++) {
-        int trainers = i == METRIC_train_loss || i == METRIC_train_accuracy ||
-                       i == METRIC_test_loss || i == METRIC_test_accuracy || i == METRIC_seconds;
-        if (isnan(row.value[i]) != trainers)
-            fail_msg("%s is %g", metric_list[i].name, row.value[i]);
+    for (int64_t task = 0; task < PARAM_TASKS; task++) {
+        struct specimen s;
+        struct measure *m = opened_of(&s, task, 1, 5);
+        taken(m, &s, 0, 1);
+        taken(m, &s, 1, 2);
+        struct row row = taken(m, &s, 2, 3);
+        for (int i = 0; i < METRIC_COUNT; i++)
+            if (isnan(row.value[i]) == (of_task(i, task) && !of_trainer(i)))
+                fail_msg("task %d: %s is %g", (int)task, metric_list[i].name, row.value[i]);
+        assert_true(row.value[METRIC_compressibility_rule] == 21);
+        assert_true(row.value[METRIC_measure_seconds] > 0);
+        assert_int_equal(row.feature_count, task == TASK_ISING ? 36 : 0);
+        measure_close(&m);
+        specimen_close(&s);
     }
-    assert_true(row.value[METRIC_compressibility_rule] == 21);
-    assert_true(row.value[METRIC_measure_seconds] > 0);
-    measure_close(&m);
-    specimen_close(&s);
+}
+
+void test_only_the_variants_asked_for_are_measured(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"regression", "classification"};
+    for (int v = 0; v < 2; v++) {
+        struct specimen s;
+        struct measure *m = opened_of(&s, TASK_ISING, 1, 5);
+        struct err e;
+        measure_close(&m);
+        assert_int_equal(settings_assign(&s.settings, "measure.fisher.variants", words[v], &e), OK);
+        assert_int_equal(measure_open(&m, &s.params, &s.settings, &s.model, &s.task, &e), OK);
+        taken(m, &s, 0, 1);
+        taken(m, &s, 1, 2);
+        struct row row = taken(m, &s, 2, 3);
+        assert_int_equal(isnan(row.value[METRIC_step_fisher]), v == 1);
+        assert_int_equal(isnan(row.value[METRIC_cos_previous_fisher]), v == 1);
+        assert_int_equal(isnan(row.value[METRIC_step_fisher_class]), v == 0);
+        assert_int_equal(isnan(row.value[METRIC_cos_origin_fisher_class]), v == 0);
+        assert_false(isnan(row.value[METRIC_step_euclid]));
+        measure_close(&m);
+        specimen_close(&s);
+    }
 }
 
 void test_values_equal_their_twins(void **state)
@@ -154,6 +201,11 @@ void test_steps_run_between_measured_epochs_in_the_metric_where_they_begin(void 
     assert_true(ref_close(row[3].value[METRIC_step_fisher], g.length, 1e-5, 0));
     assert_true(ref_close(row[3].value[METRIC_cos_previous_fisher], g.cos_previous, 1e-5, 1));
     assert_true(ref_close(row[3].value[METRIC_cos_origin_fisher], g.cos_origin, 1e-5, 1));
+    ref_fisher_class(&s.net, s.test, s.n_test, metric);
+    g = ref_geometry(theta[1], theta[2], theta[3], metric, n);
+    assert_true(ref_close(row[3].value[METRIC_step_fisher_class], g.length, 1e-5, 0));
+    assert_true(ref_close(row[3].value[METRIC_cos_previous_fisher_class], g.cos_previous, 1e-5, 1));
+    assert_true(ref_close(row[3].value[METRIC_cos_origin_fisher_class], g.cos_origin, 1e-5, 1));
     measure_close(&m);
     specimen_close(&s);
 }
@@ -161,9 +213,10 @@ void test_steps_run_between_measured_epochs_in_the_metric_where_they_begin(void 
 void test_a_resumed_measure_gives_the_bits_of_an_uninterrupted_one(void **state)
 {
     (void)state;
-    for (int64_t stop = 0; stop < 3; stop++) {
+    for (int64_t i = 0; i < 3 * PARAM_TASKS; i++) {
+        int64_t stop = i % 3, task = i / 3;
         struct specimen s, t;
-        struct measure *whole = opened(&s, 1, 9), *resumed = opened(&t, 1, 9);
+        struct measure *whole = opened_of(&s, task, 1, 9), *resumed = opened_of(&t, task, 1, 9);
         struct safetensors file = {.count = 0};
         struct err e;
         for (int64_t epoch = 0; epoch < stop; epoch++)

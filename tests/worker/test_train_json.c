@@ -33,6 +33,7 @@ void test_a_row_has_every_column_and_null_for_what_is_not_measured(void **state)
     assert_non_null(strstr(text, "\"weight_norm\": null"));
     for (int i = 0; i < METRIC_COUNT; i++) assert_non_null(strstr(text, metric_list[i].name));
     assert_null(strstr(text, "pruning"));
+    assert_null(strstr(text, "features"));
     assert_string_equal(text + strlen(text) - 2, "}\n");
     free(text);
 }
@@ -51,6 +52,21 @@ void test_a_curve_is_an_array_of_objects(void **state)
         text, ", \"pruning\": [{\"scheme\": \"layer\", \"layer\": \"\", \"fraction\": 0, "
               "\"accuracy\": 1, \"loss\": 0.5}, {\"scheme\": \"a\\\"b\\\\c\\u000a\", \"layer\": "
               "\"model.0\", \"fraction\": 1, \"accuracy\": 0.25, \"loss\": null}]}\n"));
+    free(text);
+}
+
+void test_features_are_an_array_of_objects(void **state)
+{
+    (void)state;
+    static const struct feature features[] = {{"conv1", "energy_mean", 0.25}, {"fc1", "q", NAN}};
+    struct row r;
+    row_clear(&r, 0);
+    r.features = features;
+    r.feature_count = 2;
+    char *text = row_text(&r);
+    assert_non_null(strstr(text, ", \"features\": [{\"layer\": \"conv1\", \"name\": "
+                                 "\"energy_mean\", \"value\": 0.25}, {\"layer\": \"fc1\", "
+                                 "\"name\": \"q\", \"value\": null}]}\n"));
     free(text);
 }
 

@@ -54,6 +54,30 @@ void test_parameters_and_settings_are_given_as_name_equals_value(void **state)
     assert_true(o.settings.stop_test_accuracy == 0.99);
 }
 
+static void bad(const char *line, const char *text)
+{
+    struct train_options o;
+    struct err e;
+    if (read_line(&o, line, &e) != E_USAGE) fail_msg("%s was taken", line);
+    if (!strstr(e.text, text)) fail_msg("%s: %s", line, e.text);
+}
+
+void test_defaults_are_those_of_the_task_wherever_it_stands(void **state)
+{
+    (void)state;
+    struct train_options o;
+    good(&o, "hidden=50 task=ising");
+    assert_int_equal(o.params.hidden, 50);
+    assert_int_equal(o.params.glauber_sweeps, 64);
+    assert_true(o.params.weight_decay == 0.1);
+    assert_int_equal(o.settings.measure_every, 200);
+    good(&o, "grokd.measure.every=7 task=ising");
+    assert_int_equal(o.settings.measure_every, 7);
+    bad("modulus=97 task=ising", "modulus is no parameter of task ising");
+    bad("lattice=8", "lattice is no parameter of task modular_addition");
+    bad("tests/worker/train_sweep.yaml task=ising", "is of task modular_addition");
+}
+
 void test_a_point_of_a_sweep_is_taken_and_written_over(void **state)
 {
     (void)state;

@@ -75,8 +75,9 @@ static void check_row(const struct row *r, const double right[4])
 static struct dataset order_of(const struct params *p, const struct dataset *d, int epoch)
 {
     const struct philox stream = {(uint64_t)p->order_seed, (uint32_t)epoch, PHILOX_ORDER};
-    struct dataset out = {d->count, calloc(d->count, sizeof *out.pair),
-                          calloc(d->count, sizeof *out.label)};
+    struct dataset out = {.count = d->count,
+                          .pair = calloc(d->count, sizeof *out.pair),
+                          .label = calloc(d->count, sizeof *out.label)};
     uint32_t *order = calloc(d->count, sizeof *order);
     philox_permutation(&stream, order, (uint32_t)d->count);
     for (size_t i = 0; i < d->count; i++) {
@@ -290,7 +291,8 @@ void test_weights_and_data_from_files_start_the_same_run(void **state)
     assert_int_equal(task_save(trainer_task(a), &s, &e), OK);
     place_open(&at, &s);
     p.data_seed = p.init_seed = 77;
-    const struct trainer_source from = {at.path, "init/", at.path};
+    const struct trainer_source from = {
+        .init_path = at.path, .init_prefix = "init/", .data_path = at.path};
     if (trainer_open(&b, &p, &from, &e) < 0) fail_msg("%s", e.text);
     for (int i = 0; i < 3; i++) check_same(next_epoch(a), next_epoch(b));
     safetensors_close(&s);

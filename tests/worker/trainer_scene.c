@@ -13,7 +13,8 @@ struct params scene_params(const char *const settings[])
     struct params p;
     struct err e;
     char name[64];
-    params_default(&p);
+    bool ising = *settings && !strcmp(*settings, "task=ising"); /* first, it brings the defaults */
+    params_of_task(&p, ising ? TASK_ISING : TASK_MODULAR_ADDITION);
     for (; *settings; settings++) {
         const char *value = strchr(*settings, '=') + 1;
         size_t n = (size_t)(value - *settings) - 1;
@@ -27,8 +28,14 @@ struct params scene_params(const char *const settings[])
 
 void scene_open(struct scene *s, const char *const settings[])
 {
+    struct params p = scene_params(settings);
+    scene_open_params(s, &p);
+}
+
+void scene_open_params(struct scene *s, const struct params *p)
+{
     struct err e;
-    s->p = scene_params(settings);
+    s->p = *p;
     assert_int_equal(vec_open(&e), OK);
     vec_set_float_mode();
     assert_int_equal(task_open(&s->task, &s->p, NULL, &e), OK);

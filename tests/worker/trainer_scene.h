@@ -20,6 +20,7 @@ struct scene {
     struct gradient gradient;
 };
 void scene_open(struct scene *s, const char *const settings[]);
+void scene_open_params(struct scene *s, const struct params *p); /* resolved */
 void scene_close(struct scene *s);
 
 /* A block laid out as theta, in state-dict order and in double. Gives. */

@@ -26,6 +26,7 @@ struct view {
 
 struct gauge {
     const char *name;
+    bool (*fits)(const struct view *v); /* whether a task has this measure; NULL: every one */
     /* Gives *state; what is half made when it fails is left to close. NULL: needs none. */
     int (*open)(void **state, const struct view *v, struct err *e);
     int (*read)(void *state, const struct view *v, struct row *row, struct err *e);
@@ -35,6 +36,7 @@ struct gauge {
     int (*load)(void *state, const struct view *v, const struct safetensors *s, struct err *e);
 };
 
-extern const struct gauge gauge_train_end, gauge_norm, gauge_pruning, gauge_fourier, gauge_geometry;
+extern const struct gauge gauge_train_end, gauge_norm, gauge_pruning, gauge_fourier, gauge_geometry,
+    gauge_features;
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* geometry: remembers the weights of the last two measured epochs and the metric at the last. */
+/* geometry: remembers the weights of the last two measured epochs and the metrics at the last. */
 #include "worker/measure/geometry.h"
 
 #include "worker/measure/fisher.h"
@@ -17,7 +17,8 @@ struct road {
     struct model here;   /* at the last measured epoch */
     float *before;       /* weights at the one before */
     float *step, *prior; /* scratch: the step from here, the step to here */
-    float *metric;       /* Fisher diagonal at here */
+    /* Fisher diagonal at here; NULL: that variant is not asked for. */
+    float *metric[FISHER_VARIANTS];
     int64_t here_epoch, before_epoch;
 };
 
@@ -56,10 +57,11 @@ static int open_geometry(void **state, const struct view *v, struct err *e)
     r->before = vec_alloc(v->model->size);
     r->step = vec_alloc(v->model->size);
     r->prior = vec_alloc(v->model->size);
-    r->metric = vec_alloc(v->model->size);
-    if (!r->before || !r->step || !r->prior || !r->metric)
-        return err_set(e, E_NOMEM, "geometry: no memory");
-    return OK;
+    bool full = r->before && r->step && r->prior;
+    for (int i = 0; i < FISHER_VARIANTS; i++)
+        if (v->settings->fisher_variants & 1 << i)
+            full = (r->metric[i] = vec_alloc(v->model->size)) && full;
+    return full ? OK : err_set(e, E_NOMEM, "geometry: no memory");
 }
 
 static void close_geometry(void *state)
@@ -71,7 +73,7 @@ static void close_geometry(void *state)
     free(r->before);
     free(r->step);
     free(r->prior);
-    free(r->metric);
+    for (int i = 0; i < FISHER_VARIANTS; i++) free(r->metric[i]);
     free(r);
 }
 
@@ -79,6 +81,14 @@ static void subtract(float *d, const float *a, const float *b, size_t n)
 {
     for (size_t i = 0; i < n; i++) d[i] = a[i] - b[i];
 }
+
+/* Columns of each metric: length, cos_previous, cos_origin. */
+enum { METRICS = 1 + FISHER_VARIANTS };
+static const int column[METRICS][3] = {
+    {METRIC_step_euclid, METRIC_cos_previous_euclid, METRIC_cos_origin_euclid},
+    {METRIC_step_fisher, METRIC_cos_previous_fisher, METRIC_cos_origin_fisher},
+    {METRIC_step_fisher_class, METRIC_cos_previous_fisher_class, METRIC_cos_origin_fisher_class},
+};
 
 /* The row of a step that ends at the view's model and begins here. */
 static void fill_row(struct road *r, const struct view *v, struct row *row)
@@ -90,14 +100,15 @@ static void fill_row(struct road *r, const struct view *v, struct row *row)
         subtract(r->prior, origin, r->before, n);
         prior = r->prior;
     }
-    struct geometry_step g = geometry_step(r->step, prior, origin, NULL, n);
-    row->value[METRIC_step_euclid] = g.length;
-    row->value[METRIC_cos_previous_euclid] = g.cos_previous;
-    row->value[METRIC_cos_origin_euclid] = g.cos_origin;
-    g = geometry_step(r->step, prior, origin, r->metric, n);
-    row->value[METRIC_step_fisher] = g.length;
-    row->value[METRIC_cos_previous_fisher] = g.cos_previous;
-    row->value[METRIC_cos_origin_fisher] = g.cos_origin;
+    const float *const metric[] = {NULL, r->metric[FISHER_REGRESSION],
+                                   r->metric[FISHER_CLASSIFICATION]};
+    for (int i = 0; i < METRICS; i++) {
+        if (i && !metric[i]) continue;
+        struct geometry_step g = geometry_step(r->step, prior, origin, metric[i], n);
+        row->value[column[i][0]] = g.length;
+        row->value[column[i][1]] = g.cos_previous;
+        row->value[column[i][2]] = g.cos_origin;
+    }
 }
 
 /* The weights here become those before, the given ones those here, and the metric follows. */
@@ -108,7 +119,10 @@ static void walk(struct road *r, const struct view *v, const float *theta, int64
     r->before_epoch = r->here_epoch;
     memcpy(r->here.theta, theta, bytes);
     r->here_epoch = epoch;
-    fisher_diagonal(&r->fisher, &r->here, &v->task->test, r->metric);
+    for (int i = 0; i < FISHER_VARIANTS; i++)
+        if (r->metric[i])
+            fisher_diagonal(&r->fisher, &r->here, &v->task->test, (enum fisher_variant)i,
+                            r->metric[i]);
 }
 
 static int read_geometry(void *state, const struct view *v, struct row *row, struct err *e)

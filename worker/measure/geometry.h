@@ -9,11 +9,12 @@
  *   cos_previous = <s, s'> / (|s| |s'|)
  *   cos_origin   = <s, -theta(e')> / (|s| |theta(e')|)   +1: straight to the origin
  *
- * g = 1 for the columns _euclid, the diagonal Fisher information (fisher.h) for _fisher. NULL are
+ * g = 1 for the columns _euclid, the diagonal Fisher information (fisher.h) for _fisher (regression
+ * variant) and _fisher_class (classification), the variants that are asked for. NULL are
  * cos_previous when s and s' span different numbers of epochs, cosines with a vector of no length,
  * and everything of the first measured epoch.
  *
- * Cost: ten sums of products over the parameters, in double, and one Fisher diagonal.
+ * Cost: five sums of products over the parameters for each metric, in double, and the diagonals.
  */
 #ifndef GROKD_MEASURE_GEOMETRY_H
 #define GROKD_MEASURE_GEOMETRY_H

@@ -10,13 +10,14 @@
 /* Every measure, in the order in which they are taken. A new one is a line here, a line in
  * gauge.h, a line in proto/metric.def for each of its values, and a file. */
 static const struct gauge *const gauges[] = {
-    &gauge_train_end, &gauge_norm, &gauge_pruning, &gauge_fourier, &gauge_geometry,
+    &gauge_train_end, &gauge_norm, &gauge_pruning, &gauge_fourier, &gauge_geometry, &gauge_features,
 };
 #define GAUGES (sizeof gauges / sizeof *gauges)
 
 struct measure {
     struct view view; /* of the last epoch; the model is lent only during a call */
     struct model shape;
+    bool on[GAUGES];
     void *state[GAUGES];
 };
 
@@ -29,8 +30,10 @@ int measure_open(struct measure **out, const struct params *p, const struct sett
     new->shape = *m;
     new->shape.theta = NULL;
     new->view = (struct view){.params = p, .settings = s, .task = t, .model = m};
-    for (size_t i = 0; i < GAUGES && rc == OK; i++)
-        if (gauges[i]->open) rc = gauges[i]->open(&new->state[i], &new->view, e);
+    for (size_t i = 0; i < GAUGES && rc == OK; i++) {
+        new->on[i] = !gauges[i]->fits || gauges[i]->fits(&new->view);
+        if (new->on[i] && gauges[i]->open) rc = gauges[i]->open(&new->state[i], &new->view, e);
+    }
     new->view.model = &new->shape;
     if (rc < 0) measure_close(&new);
     *out = new;
@@ -61,7 +64,7 @@ int measure_epoch(struct measure *m, const struct model *model, int64_t epoch, s
     m->view.model = model;
     m->view.epoch = epoch;
     for (size_t i = 0; i < GAUGES && rc == OK; i++)
-        rc = gauges[i]->read(m->state[i], &m->view, row, e);
+        if (m->on[i]) rc = gauges[i]->read(m->state[i], &m->view, row, e);
     m->view.model = &m->shape;
     row->value[METRIC_measure_seconds] = now_seconds() - start;
     return rc;
@@ -71,7 +74,7 @@ int measure_save(const struct measure *m, struct safetensors *s, struct err *e)
 {
     int rc = OK;
     for (size_t i = 0; i < GAUGES && rc == OK; i++)
-        if (gauges[i]->save) rc = gauges[i]->save(m->state[i], &m->view, s, e);
+        if (m->on[i] && gauges[i]->save) rc = gauges[i]->save(m->state[i], &m->view, s, e);
     return rc;
 }
 
@@ -79,6 +82,6 @@ int measure_load(struct measure *m, const struct safetensors *s, struct err *e)
 {
     int rc = OK;
     for (size_t i = 0; i < GAUGES && rc == OK; i++)
-        if (gauges[i]->load) rc = gauges[i]->load(m->state[i], &m->view, s, e);
+        if (m->on[i] && gauges[i]->load) rc = gauges[i]->load(m->state[i], &m->view, s, e);
     return rc;
 }

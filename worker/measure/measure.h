@@ -29,8 +29,8 @@ int measure_open(struct measure **out, const struct params *p, const struct sett
 void measure_close(struct measure **m); /* accepts NULL, leaves NULL */
 
 /* Fills the row's values of a measured epoch, its pruning curve at the epochs that keep one, and
- * measure_seconds; leaves the rest of the row, and an epoch that is not measured, alone. The curve
- * is lent until the next call. */
+ * measure_seconds; leaves the rest of the row, and an epoch that is not measured, alone. Curve and
+ * features are lent until the next call. Values that the task does not have stay NaN. */
 int measure_epoch(struct measure *m, const struct model *model, int64_t epoch, struct row *row,
                   struct err *e);
 

@@ -39,6 +39,13 @@ struct adam_rule {
     float epsilon, weight_decay;
 };
 
+/* Square images in lanes: site (r, c) of channel i of sample s is at x[((i*side + r)*side + c) *
+ * VEC_LANES + s]. in, out: channels read and written; side: of the image that is read; lanes: how
+ * many samples are walked, a multiple of 16, at most VEC_LANES. */
+struct vec_image {
+    size_t in, out, side, lanes;
+};
+
 struct vec {
     const char *level; /* "x86-64-v3" or "x86-64-v4" */
 
@@ -99,6 +106,66 @@ struct vec {
     void (*measure_moments)(double *square, float *active, const float *w, size_t ld,
                             const float *bias, const int32_t (*row)[2], size_t count, size_t n);
 
+    /* y[j][i] = x[i][j] for i < count <= VEC_LANES, j < n; lanes i in count..VEC_ROUND(count) of y
+     * become 0. x [count][n] signed bytes, y [n][ldy]; any n.   Twin: a double loop. */
+    void (*bytes_to_lanes)(float *y, size_t ldy, const int8_t *x, size_t count, size_t n);
+
+    /* 3 x 3 convolution, zeros around the image:
+     *   y[o][r][c] = bias[o] + sum over i, v, h of w[o][i][v][h] x[i][r+v-1][c+h-1]
+     * y [out], x [in] images of one side; w [out][ldw], in*9 of each row, any ldw, unaligned; bias
+     * [out], unaligned. Fused, in the order of the sum.   18*in*out*side^2*lanes flops.
+     * Twin: naive_conv. */
+    void (*conv)(float *y, const float *x, const float *w, size_t ldw, const float *bias,
+                 const struct vec_image *image);
+
+    /* What a convolution's weights and biases are due, sample by sample:
+     *   dw[(o*in + i)*9 + v*3 + h][s] = sum over r, c of dy[o][r][c][s] x[i][r+v-1][c+h-1][s]
+     *   db[o][s] = sum over r, c of dy[o][r][c][s]
+     * dw [out*in*9][VEC_LANES], db [out][VEC_LANES]. Fused, in the order of the sites.
+     * 18*in*out*side^2*lanes flops.   Twin: naive_conv_slope. */
+    void (*conv_slope)(float *dw, float *db, const float *x, const float *dy,
+                       const struct vec_image *image);
+
+    /* y = the greatest of each 2 x 2 window of x, half the side; and dx = dy at the first of the
+     * window (row by row) that equals y, 0 at the others. in channels of both.
+     * Twin: naive_pool. */
+    void (*pool)(float *y, const float *x, const struct vec_image *image);
+    void (*pool_backward)(float *dx, const float *dy, const float *x, const float *y,
+                          const struct vec_image *image);
+
+    /* Sweeps from..from+count-1 of heat-bath dynamics on 16 periodic lattices of side^2 spins,
+     * black sites (even row + column) first, side even. spin[site][k]: 1 up, 0 down, of lattice k;
+     * threshold[n][k]: with n neighbours up, a spin becomes up if its 32 random bits, taken as an
+     * unsigned number minus 2^31, are below it. Bits of sweep t and site j: word t*side^2 + j of
+     * the Philox stream (seed, snapshot + k, purpose), see common/philox.h. scratch [side^2][16].
+     * About 60*side^2 operations of 16 lanes a sweep.   Twin: in tests/worker/test_ising. */
+    void (*glauber)(int32_t *spin, size_t side, const int32_t *threshold, uint64_t seed,
+                    uint32_t snapshot, uint32_t purpose, uint64_t from, uint64_t count,
+                    int32_t *scratch);
+
+    /* words [n][16]: word j of the 16 streams (seed, snapshot + k, purpose), j from `first`, a
+     * multiple of 4, on; n a multiple of 4.   Twin: philox_words. */
+    void (*philox)(int32_t *words, size_t n, uint64_t seed, uint32_t snapshot, uint32_t purpose,
+                   uint64_t first);
+
+    /* For neurons k < n with h[k] > 0 adds to a[k] and b[k] the variance of weights w_c over
+     * classes c, of which t is the most probable, from top = w_t and the sums over the others first
+     * = sum of p_c w_c, second = sum of p_c w_c^2, rest = sum of p_c: with d = w - w_t sum of p d^2
+     * - (sum of p d)^2, at least 0. Fused. About 10*n operations.   Twin: the differences of
+     * test_fisher. */
+    void (*measure_variances)(float *a, float *b, const float *h, const float *top,
+                              const float *first, const float *second, float rest, size_t n);
+
+    /* Squares of the gradient of a 3x3 convolution, padded by 1, sample by sample: adds
+     *   weight[o*ld + c*9 + 3*i + j] += sum over lanes of (sum over sites (y, x) of
+     *                                   dy[o][y][x] x[c][y + i - 1][x + j - 1])^2
+     *   bias[o]                      += sum over lanes of (sum over sites of dy[o][y][x])^2
+     * dy [out][side][side][VEC_LANES], x [in][side][side][VEC_LANES], of which the first `lanes` (a
+     * multiple of 16) count. Fused, sites in order; squares in float, their sums over 16 lanes too,
+     * then in double.   18*out*in*side^2*lanes flops.   Twin: the differences of test_fisher. */
+    void (*measure_taps)(double *weight, size_t ld, double *bias, const float *dy, const float *x,
+                         size_t out, size_t in, size_t side, size_t lanes);
+
     /* y = exp(x), y = ln(x) for normal positive x; n floats, y may be x. Within 2 ulp. */
     void (*exp)(float *y, const float *x, size_t n);
     void (*log)(float *y, const float *x, size_t n);
@@ -120,7 +187,16 @@ struct vec {
     X(dot_weighted)                                                                                \
     X(exp)                                                                                         \
     X(log)                                                                                         \
-    X(measure_moments)
+    X(measure_moments)                                                                             \
+    X(measure_variances)                                                                           \
+    X(measure_taps)                                                                                \
+    X(bytes_to_lanes)                                                                              \
+    X(conv)                                                                                        \
+    X(conv_slope)                                                                                  \
+    X(pool)                                                                                        \
+    X(pool_backward)                                                                               \
+    X(philox)                                                                                      \
+    X(glauber)
 
 /* The table in use. NULL before vec_open or blas_open. */
 extern const struct vec *vec;

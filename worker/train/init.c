@@ -8,15 +8,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static double normal(const struct tensor *t, const struct philox *stream, size_t k, double w0)
+{
+    double deviation = w0 * sqrt(2.0 / (double)(t->rows + t->cols));
+    return t->bias ? 0 : deviation * philox_normal(stream, k);
+}
+
+static double uniform(const struct tensor *t, const struct philox *stream, size_t k, double w0)
+{
+    return w0 / sqrt((double)t->fan_in) * (2.0 * philox_uniform(stream, k) - 1);
+}
+
 void init_draw(struct model *m, const struct params *p)
 {
+    double (*draw)(const struct tensor *, const struct philox *, size_t, double) =
+        m->init == INIT_UNIFORM ? uniform : normal;
     for (size_t n = 0; n < m->tensor_count; n++) {
         const struct tensor *t = &m->tensor[n];
-        struct philox stream = {(uint64_t)p->init_seed, (uint32_t)n, PHILOX_INIT};
-        double deviation = p->weight_multiplier * sqrt(2.0 / (double)(t->rows + t->cols));
+        const struct philox stream = {(uint64_t)p->init_seed, (uint32_t)n, PHILOX_INIT};
         for (size_t k = 0; k < t->rows * t->cols; k++) {
-            float x = t->bias ? 0 : (float)(deviation * philox_normal(&stream, k));
-            m->theta[tensor_index(t, k / t->cols, k % t->cols)] = x;
+            double x = draw(t, &stream, k, p->weight_multiplier);
+            m->theta[tensor_index(t, k / t->cols, k % t->cols)] = (float)x;
         }
     }
 }
@@ -36,12 +48,10 @@ int init_load(const struct model *m, float *block, const struct safetensors *s, 
     for (size_t n = 0; n < m->tensor_count; n++) {
         const struct tensor *t = &m->tensor[n];
         const struct safetensors_entry *entry;
-        const size_t shape[] = {t->rows, t->cols};
         char name[SAFETENSORS_NAME];
         int rc = name_join(name, prefix, t, e);
         if (rc < 0) return rc;
-        if ((rc = safetensors_expect(s, name, ST_F32, t->bias ? 1 : 2, shape, &entry, e)) < 0)
-            return rc;
+        if ((rc = safetensors_expect(s, name, ST_F32, t->rank, t->shape, &entry, e)) < 0) return rc;
         for (size_t k = 0; k < entry->count; k++)
             block[tensor_index(t, k / t->cols, k % t->cols)] = (float)safetensors_real(s, entry, k);
     }
@@ -57,10 +67,9 @@ int init_save(const struct model *m, const float *block, const char *prefix, str
     model_flatten(m, block, flat);
     for (size_t n = 0; n < m->tensor_count && rc == OK; n++) {
         const struct tensor *t = &m->tensor[n];
-        const size_t shape[] = {t->rows, t->cols};
         char name[SAFETENSORS_NAME];
         if ((rc = name_join(name, prefix, t, e)) == OK)
-            rc = safetensors_add(s, name, ST_F32, t->bias ? 1 : 2, shape, flat + t->first, e);
+            rc = safetensors_add(s, name, ST_F32, t->rank, t->shape, flat + t->first, e);
     }
     free(flat);
     return rc;

@@ -8,9 +8,10 @@
 #include "proto/param.h"
 #include "worker/train/model.h"
 
-/* Xavier-normal weights (Glorot and Bengio, AISTATS 2010): standard deviation sqrt(2 / (rows +
- * cols)), biases 0, everything times the weight multiplier. Element k of tensor n, in state-dict
- * order, is number k of the stream (init_seed, epoch n, PHILOX_INIT). */
+/* INIT_XAVIER_NORMAL: normal weights (Glorot and Bengio, AISTATS 2010) of standard deviation
+ * sqrt(2 / (rows + cols)), biases 0. INIT_UNIFORM: weights and biases within 1/sqrt(fan_in) of 0,
+ * as PyTorch draws them when nothing is said. Everything times the weight multiplier. Element k of
+ * tensor n, in state-dict order, is number k of the stream (init_seed, epoch n, PHILOX_INIT). */
 void init_draw(struct model *m, const struct params *p);
 
 /* A block laid out as theta, from and to tensors prefix + name: F32 or F64 in, F32 out. E_FILE

@@ -19,7 +19,8 @@ static size_t row_distance(size_t n)
     return (vectors | 1) * VEC_FLOATS;
 }
 
-/* Adds a tensor; transposed: its columns are the rows in memory. Returns its index. */
+/* Adds a tensor; transposed: its columns are the rows in memory. Returns its index. The shape in a
+ * file is its rows and columns unless the caller writes another over it. */
 static int tensor_add(struct model *m, const char *name, size_t rows, size_t cols, bool bias,
                       bool transposed)
 {
@@ -28,6 +29,7 @@ static int tensor_add(struct model *m, const char *name, size_t rows, size_t col
     size_t distance = row_distance(run);
     snprintf(t->name, sizeof t->name, "%s", name);
     t->rows = rows, t->cols = cols, t->bias = bias, t->by_rows = transposed;
+    t->rank = bias ? 1 : 2, t->shape[0] = rows, t->shape[1] = cols;
     t->row_stride = transposed || bias ? 1 : distance;
     t->col_stride = transposed ? distance : 1;
     t->offset = m->size, t->span = count * distance;
@@ -37,19 +39,83 @@ static int tensor_add(struct model *m, const char *name, size_t rows, size_t col
     return (int)m->tensor_count++;
 }
 
-/* Adds a layer; number is its place in PyTorch's Sequential, which counts ReLUs too. */
-static void layer_add(struct model *m, const struct layer_kind *kind, size_t in, size_t out)
+/* What a task's network is made of, from input to logits. */
+struct layer_plan {
+    const struct layer_kind *kind;
+    int number;            /* place in PyTorch's Sequential, in the names of its tensors */
+    size_t channels, side; /* of its output */
+};
+
+static void layer_tensors(struct model *m, struct layer *l, int number)
 {
-    struct layer *l = &m->layer[m->layer_count];
     char name[48];
-    *l = (struct layer){.kind = kind, .in = in, .out = out, .weight = -1, .bias = -1};
-    if (kind != &layer_relu) {
-        snprintf(name, sizeof name, "model.%zu.weight", m->layer_count);
-        l->weight = tensor_add(m, name, out, in, false, kind == &layer_two_hot);
-        snprintf(name, sizeof name, "model.%zu.bias", m->layer_count);
-        l->bias = tensor_add(m, name, out, 1, true, false);
+    bool conv = l->kind == &layer_conv;
+    size_t fan_in = conv ? 9 * l->in_channels : l->in;
+    size_t rows = conv ? l->out_channels : l->out;
+    snprintf(name, sizeof name, "model.%d.weight", number);
+    l->weight = tensor_add(m, name, rows, fan_in, false, l->kind == &layer_two_hot);
+    snprintf(name, sizeof name, "model.%d.bias", number);
+    l->bias = tensor_add(m, name, rows, 1, true, false);
+    m->tensor[l->weight].fan_in = m->tensor[l->bias].fan_in = fan_in;
+    if (conv) {
+        struct tensor *t = &m->tensor[l->weight];
+        t->rank = 4, t->shape[1] = l->in_channels, t->shape[2] = t->shape[3] = 3;
     }
-    m->layer_count++;
+}
+
+/* channels, side: of the input of the first layer. */
+static void model_plan(struct model *m, size_t channels, size_t side, const struct layer_plan *plan,
+                       size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct layer *l = &m->layer[m->layer_count++];
+        *l = (struct layer){.kind = plan[i].kind,
+                            .in_channels = channels,
+                            .in_side = side,
+                            .in = channels * side * side,
+                            .out_channels = plan[i].channels,
+                            .out_side = plan[i].side,
+                            .out = plan[i].channels * plan[i].side * plan[i].side,
+                            .weight = -1,
+                            .bias = -1};
+        if (l->kind->weights) layer_tensors(m, l, plan[i].number);
+        channels = plan[i].channels, side = plan[i].side;
+    }
+}
+
+/* The two-hot network of arXiv 2502.01739: 2P - hidden - P. */
+static void plan_modular(struct model *m, const struct params *p)
+{
+    size_t modulus = (size_t)p->modulus, hidden = (size_t)p->hidden;
+    const struct layer_plan plan[] = {
+        {&layer_two_hot, 0, hidden, 1}, {&layer_relu, 1, hidden, 1}, {&layer_dense, 2, modulus, 1}};
+    m->classes = modulus;
+    m->init = INIT_XAVIER_NORMAL;
+    model_plan(m, 2 * modulus, 1, plan, sizeof plan / sizeof *plan);
+}
+
+/* Its convolutional network: 1 - 2 - 4 channels, each followed by a pooling, hidden, 2. */
+static void plan_ising(struct model *m, const struct params *p)
+{
+    size_t side = (size_t)p->lattice, hidden = (size_t)p->hidden;
+    const struct layer_plan plan[] = {
+        {&layer_spins, -1, 1, side},       {&layer_conv, 0, 2, side},
+        {&layer_relu_lanes, 1, 2, side},   {&layer_pool, 2, 2, side / 2},
+        {&layer_conv, 3, 4, side / 2},     {&layer_relu_lanes, 4, 4, side / 2},
+        {&layer_pool, 5, 4, side / 4},     {&layer_dense_lanes, 7, hidden, 1},
+        {&layer_relu_lanes, 8, hidden, 1}, {&layer_dense_lanes, 9, 2, 1}};
+    m->classes = 2;
+    m->init = INIT_UNIFORM;
+    model_plan(m, 1, side, plan, sizeof plan / sizeof *plan);
+}
+
+static bool layer_fits(const struct layer *l)
+{
+    if (l->kind == &layer_conv)
+        return l->out_side == l->in_side && l->in_channels * l->out_channels <= LAYER_PLANE;
+    if (l->kind == &layer_pool)
+        return l->out_channels == l->in_channels && 2 * l->out_side == l->in_side;
+    return l->kind->weights || l->in == l->out;
 }
 
 /* Every layer reads what the one before writes, and the last gives the classes in lanes. */
@@ -59,9 +125,9 @@ static int model_check(const struct model *m, struct err *e)
     size_t width = m->layer[0].in;
     for (size_t l = 0; l < m->layer_count; l++) {
         const struct layer *y = &m->layer[l];
-        if (y->kind->reads != form || y->in != width)
-            return err_set(e, E_STATE, "layer %zu (%s, %zu inputs) does not fit the %zu before it",
-                           l, y->kind->name, y->in, width);
+        if (y->kind->reads != form || y->in != width || !layer_fits(y))
+            return err_set(e, E_STATE, "layer %zu (%s, %zu to %zu) does not fit the %zu before it",
+                           l, y->kind->name, y->in, y->out, width);
         form = y->kind->writes, width = y->out;
     }
     if (form != FORM_LANES || width != m->classes)
@@ -72,11 +138,10 @@ static int model_check(const struct model *m, struct err *e)
 
 int model_open(struct model *m, const struct params *p, struct err *e)
 {
-    size_t modulus = (size_t)p->modulus, hidden = (size_t)p->hidden;
-    *m = (struct model){.classes = modulus};
-    layer_add(m, &layer_two_hot, 2 * modulus, hidden);
-    layer_add(m, &layer_relu, hidden, hidden);
-    layer_add(m, &layer_dense, hidden, modulus);
+    static void (*const plans[PARAM_TASKS])(struct model *, const struct params *) = {
+        [TASK_MODULAR_ADDITION] = plan_modular, [TASK_ISING] = plan_ising};
+    *m = (struct model){0};
+    plans[p->task](m, p);
     int rc = model_check(m, e);
     if (rc < 0) return rc;
     m->theta = vec_alloc(m->size);
@@ -115,16 +180,24 @@ static struct signal signal_at(float *x, enum layer_form form, size_t features)
                            .feature_stride = lanes ? VEC_LANES : 1};
 }
 
+/* Rows of VEC_LANES floats that a layer needs while it runs: its input turned round, or the sums of
+ * a convolution. */
+static size_t layer_pack(const struct layer *l)
+{
+    size_t sums = l->out_channels * (9 * l->in_channels + 1);
+    return l->kind == &layer_conv ? sums : VEC_ROUND(l->in);
+}
+
 /* Floats of all signals; with block, also hands them out. The logits' slope takes the place of the
  * logits, and an in-place layer's output that of its input. */
 static size_t workspace_lay(struct workspace *w, const struct model *m, float *block)
 {
-    size_t used = 0, widest = 0;
+    size_t used = 0, widest = VEC_FLOATS;
     for (size_t l = 0; l < m->layer_count; l++) {
         const struct layer *y = &m->layer[l];
         size_t n = signal_floats(y->kind->writes, y->out);
         bool last = l + 1 == m->layer_count;
-        if (y->in > widest) widest = y->in;
+        if (layer_pack(y) > widest) widest = layer_pack(y);
         if (y->kind->in_place) {
             w->value[l + 1] = w->value[l], w->slope[l + 1] = w->slope[l];
             continue;
@@ -176,10 +249,16 @@ void gradient_close(struct gradient *g)
 /* ---- passes ------------------------------------------------------------------------------------
  */
 
-void model_forward(const struct model *m, const struct batch *b, struct workspace *w)
+void model_forward_part(const struct model *m, const struct batch *b, struct workspace *w,
+                        size_t from, size_t to)
 {
     struct layer_pass p = {.m = m, .b = b, .w = w};
-    for (size_t l = 0; l < m->layer_count; l++) m->layer[l].kind->forward(&p, l);
+    for (size_t l = from; l < to; l++) m->layer[l].kind->forward(&p, l);
+}
+
+void model_forward(const struct model *m, const struct batch *b, struct workspace *w)
+{
+    model_forward_part(m, b, w, 0, m->layer_count);
 }
 
 const struct signal *model_hidden(const struct model *m, const struct workspace *w)
@@ -194,13 +273,25 @@ void model_score(const struct model *m, const struct batch *b, struct workspace 
     vec->softmax_xent(z->x, z->feature_stride, b->label, m->classes, b->count, 0, score);
 }
 
+static void layers_backward(const struct layer_pass *p)
+{
+    for (size_t l = p->m->layer_count; l-- > 0;)
+        if (p->m->layer[l].kind->backward) p->m->layer[l].kind->backward(p, l);
+}
+
 void model_backward(const struct model *m, const struct batch *b, struct workspace *w, float scale,
                     bool first, struct gradient *g, struct vec_score *score)
 {
     struct layer_pass p = {.m = m, .b = b, .w = w, .g = g, .first = first};
     const struct signal *z = &w->value[m->layer_count];
     vec->softmax_xent(z->x, z->feature_stride, b->label, m->classes, b->count, scale, score);
-    for (size_t l = m->layer_count; l-- > 0;) m->layer[l].kind->backward(&p, l);
+    layers_backward(&p);
+}
+
+void model_backward_slopes(const struct model *m, const struct batch *b, struct workspace *w)
+{
+    struct layer_pass p = {.m = m, .b = b, .w = w};
+    layers_backward(&p);
 }
 
 /* ---- elements ----------------------------------------------------------------------------------

@@ -25,40 +25,50 @@
 /* One tensor. Element (i, j) of its rows x cols is at offset + i*row_stride + j*col_stride of the
  * block; a bias has cols 1. State-dict order: i outer, j inner. */
 struct tensor {
-    char name[48];     /* "model.0.weight" */
-    size_t rows, cols; /* logical shape */
-    size_t offset;     /* floats from the block's start, a multiple of 16 */
+    char name[48];         /* "model.0.weight" */
+    size_t rows, cols;     /* logical shape; a convolution's: out x (in * 3 * 3) */
+    size_t rank, shape[4]; /* in a file: [out], [out, in] or [out, in, 3, 3] */
+    size_t fan_in;         /* inputs of a neuron of its layer */
+    size_t offset;         /* floats from the block's start, a multiple of 16 */
     size_t row_stride, col_stride;
     size_t span;  /* floats it takes in the block, padding included */
     size_t first; /* its first element's index in state-dict order over the whole model */
-    bool bias;    /* shape [rows] in a file, not [rows, cols] */
+    bool bias;
     bool by_rows; /* a pass touches few of its col_stride-long rows: see gradient.touched */
 };
 
 /* Samples on their way through a layer: feature f of sample s at x[s*sample_stride +
- * f*feature_stride]. Rows: feature_stride 1. Lanes: sample_stride 1, feature_stride VEC_LANES. */
+ * f*feature_stride]. Rows: feature_stride 1. Lanes: sample_stride 1, feature_stride VEC_LANES.
+ * Features of an image are (channel, row, column), column fastest. */
 struct signal {
     float *x;
     size_t features, sample_stride, feature_stride;
 };
 
 /* What a pass reads: count samples, lent. Pairs index the two-hot input: element 0 below the
- * modulus, element 1 the second operand plus the modulus. */
+ * modulus, element 1 the second operand plus the modulus. Spins are +1 or -1, sites of them for
+ * each sample. A task has one of the two, the other is NULL. */
 struct batch {
     size_t count; /* at most VEC_LANES */
     const int32_t (*pair)[2];
+    const int8_t *spin; /* [count][sites] */
     const int32_t *label;
 };
 
 struct layer_kind;
 
+/* Features are channels * side * side; side 1 where there is no image. */
 struct layer {
     const struct layer_kind *kind;
-    size_t in, out;
+    size_t in, out; /* features */
+    size_t in_channels, in_side, out_channels, out_side;
     int weight, bias; /* tensors, -1: none */
 };
 
+enum model_init { INIT_XAVIER_NORMAL, INIT_UNIFORM }; /* see init.h */
+
 struct model {
+    enum model_init init;
     size_t layer_count, tensor_count;
     struct layer layer[MODEL_LAYERS];
     struct tensor tensor[MODEL_TENSORS];
@@ -81,7 +91,7 @@ struct gradient {
 struct workspace {
     struct signal value[MODEL_LAYERS + 1]; /* value[l + 1] is the output of layer l */
     struct signal slope[MODEL_LAYERS + 1]; /* derivative of the loss by value[l] */
-    float *pack;                           /* inputs of a dense layer, transposed */
+    float *pack;                           /* what a layer needs while it runs */
     void *block;
 };
 
@@ -94,9 +104,21 @@ int workspace_open(struct workspace *w, const struct model *m, struct err *e);
 void workspace_close(struct workspace *w);
 
 /* Runs the batch through the model. Logits come in lanes: w->value[m->layer_count]; the hidden
- * layer after its ReLU in rows: model_hidden(m, w). Both are lent until the next pass. */
+ * layer after its ReLU, in rows or lanes: model_hidden(m, w). Both are lent until the next pass. */
 void model_forward(const struct model *m, const struct batch *b, struct workspace *w);
 const struct signal *model_hidden(const struct model *m, const struct workspace *w);
+
+/* Layers from..to-1 of a forward pass, reading value[from]: after layers up to a convolution or
+ * dense layer l, and before a ReLU takes the place of its output, value[l + 1] holds the
+ * pre-activations. */
+void model_forward_part(const struct model *m, const struct batch *b, struct workspace *w,
+                        size_t from, size_t to);
+
+/* After model_forward, with w->slope[m->layer_count] (lanes, in the place of the logits, 0 from
+ * count to VEC_ROUND(count)) filled by the caller: fills the slopes of every layer's inputs but the
+ * first layer's, and touches no gradient. Of each convolution or dense layer l, value[l] is its
+ * input and slope[l + 1] the slope of its output then. */
+void model_backward_slopes(const struct model *m, const struct batch *b, struct workspace *w);
 
 /* After model_forward: adds the batch's loss and hits to *score, changes nothing else. */
 void model_score(const struct model *m, const struct batch *b, struct workspace *w,

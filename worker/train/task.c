@@ -1,82 +1,54 @@
 // SPDX-License-Identifier: MIT
-/* task: makes or reads the two sets of pairs, and scores a model over a set. */
+/* task: opens the two sets of a task, and scores a model over a set. */
 #include "worker/train/task.h"
 
-#include "common/philox.h"
+#include "worker/train/task_sets.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int dataset_open(struct dataset *d, size_t count, struct err *e)
+static const struct task_kind *const kinds[PARAM_TASKS] = {
+    [TASK_MODULAR_ADDITION] = &task_modular, [TASK_ISING] = &task_ising};
+
+int dataset_open(struct dataset *d, size_t count, size_t sites, struct err *e)
 {
-    *d = (struct dataset){
-        .count = count,
-        .pair = calloc(count + 1, sizeof *d->pair),
-        .label = calloc(count + 1, sizeof *d->label),
-    };
-    return d->pair && d->label ? OK : err_set(e, E_NOMEM, "task: no memory for %zu pairs", count);
+    *d = (struct dataset){.count = count, .sites = sites};
+    d->label = calloc(count + 1, sizeof *d->label);
+    if (sites > 0) {
+        d->spin = calloc(count + 1, sites);
+        d->temperature = calloc(count + 1, sizeof *d->temperature);
+    } else {
+        d->pair = calloc(count + 1, sizeof *d->pair);
+    }
+    if (d->label && (d->pair || (d->spin && d->temperature))) return OK;
+    return err_set(e, E_NOMEM, "task: no memory for %zu samples", count);
 }
 
-static void dataset_close(struct dataset *d)
+void dataset_close(struct dataset *d)
 {
     free(d->pair);
     free(d->label);
+    free(d->spin);
+    free(d->temperature);
     *d = (struct dataset){0};
 }
 
-static void dataset_set(struct dataset *d, size_t s, size_t modulus, size_t a, size_t b)
+int dataset_copy(struct dataset *d, const struct dataset *from, struct err *e)
 {
-    d->pair[s][0] = (int32_t)a;
-    d->pair[s][1] = (int32_t)(modulus + b);
-    d->label[s] = (int32_t)((a + b) % modulus);
-}
-
-size_t task_train_count(size_t n, double train_fraction)
-{
-    /* the share's own rounding must not cost a sample: 12769 (1 - 0.7) is 3830.7, and 0.3 * 10
-     * comes out below 3 */
-    return n - (size_t)floor((double)n * (1 - train_fraction) + 1e-9);
-}
-
-static int task_draw(struct task *t, const struct params *p, struct err *e)
-{
-    size_t modulus = t->modulus, n = modulus * modulus;
-    size_t train = task_train_count(n, p->train_fraction);
-    struct philox stream = {(uint64_t)p->data_seed, 0, PHILOX_SPLIT};
-    uint32_t *order = malloc(n * sizeof *order);
-    int rc = order ? OK : err_set(e, E_NOMEM, "task: no memory for %zu pairs", n);
-    if (rc < 0 || (rc = dataset_open(&t->train, train, e)) < 0 ||
-        (rc = dataset_open(&t->test, n - train, e)) < 0)
-        goto done;
-    philox_permutation(&stream, order, (uint32_t)n);
-    for (size_t i = 0; i < n; i++) {
-        struct dataset *d = i < train ? &t->train : &t->test;
-        dataset_set(d, i < train ? i : i - train, modulus, order[i] / modulus, order[i] % modulus);
-    }
-done:
-    free(order);
+    int rc = dataset_open(d, from->count, from->sites, e);
+    for (size_t s = 0; s < from->count && rc == OK; s++) dataset_put(d, s, from, s);
     return rc;
 }
 
-static int dataset_load(struct dataset *d, size_t modulus, const struct safetensors *s,
-                        const char *name, struct err *e)
+void dataset_put(struct dataset *d, size_t s, const struct dataset *from, size_t t)
 {
-    const struct safetensors_entry *entry = safetensors_find(s, name);
-    if (!entry || entry->type != ST_I32 || entry->rank != 2 || entry->shape[1] != 2)
-        return err_set(e, E_FILE, "%s: expected an I32 array of shape [N,2]", name);
-    int rc = dataset_open(d, entry->shape[0], e);
-    if (rc < 0) return rc;
-    const char *bytes = safetensors_data(s, entry);
-    for (size_t i = 0; i < d->count; i++) {
-        int32_t pair[2];
-        memcpy(pair, bytes + i * sizeof pair, sizeof pair);
-        if (pair[0] < 0 || pair[1] < 0 || (size_t)pair[0] >= modulus || (size_t)pair[1] >= modulus)
-            return err_set(e, E_FILE, "%s[%zu] is (%d, %d): expected numbers from 0 to %zu", name,
-                           i, pair[0], pair[1], modulus - 1);
-        dataset_set(d, i, modulus, (size_t)pair[0], (size_t)pair[1]);
+    d->label[s] = from->label[t];
+    if (d->pair) {
+        memcpy(d->pair[s], from->pair[t], sizeof *d->pair);
+        return;
     }
-    return OK;
+    memcpy(d->spin + s * d->sites, from->spin + t * d->sites, d->sites);
+    d->temperature[s] = from->temperature[t];
 }
 
 static int task_load(struct task *t, const char *path, struct err *e)
@@ -85,21 +57,58 @@ static int task_load(struct task *t, const char *path, struct err *e)
     struct err why = {0};
     int rc = safetensors_read(&s, path, e);
     if (rc < 0) return rc;
-    if ((rc = dataset_load(&t->train, t->modulus, &s, "train_pairs", &why)) < 0 ||
-        (rc = dataset_load(&t->test, t->modulus, &s, "test_pairs", &why)) < 0)
+    if ((rc = kinds[t->kind]->load(t, &s, &why)) < 0)
         err_set(e, rc, "%s: %s", path, why.text);
     else if (t->train.count == 0)
-        rc = err_set(e, E_FILE, "%s: train_pairs is empty: nothing to train on", path);
+        rc = err_set(e, E_FILE, "%s: the training set is empty", path);
     safetensors_close(&s);
     return rc;
 }
 
 int task_open(struct task *t, const struct params *p, const char *data_path, struct err *e)
 {
-    *t = (struct task){.modulus = (size_t)p->modulus, .classes = (size_t)p->modulus};
-    int rc = data_path ? task_load(t, data_path, e) : task_draw(t, p, e);
+    bool pairs = p->task == TASK_MODULAR_ADDITION;
+    *t = (struct task){.kind = p->task,
+                       .modulus = pairs ? (size_t)p->modulus : 0,
+                       .lattice = pairs ? 0 : (size_t)p->lattice,
+                       .classes = pairs ? (size_t)p->modulus : 2};
+    int rc = data_path ? task_load(t, data_path, e) : kinds[p->task]->draw(t, p, e);
     if (rc < 0) task_close(t);
     return rc;
+}
+
+static int task_copy(struct task *t, const struct task *from, struct err *e)
+{
+    *t = *from;
+    t->train = t->test = (struct dataset){0};
+    int rc = dataset_copy(&t->train, &from->train, e);
+    if (rc == OK) rc = dataset_copy(&t->test, &from->test, e);
+    if (rc < 0) task_close(t);
+    return rc;
+}
+
+int task_open_shelved(struct task *t, const struct params *p, struct task_shelf *shelf,
+                      struct err *e)
+{
+    bool (*same)(const struct params *, const struct params *) = kinds[p->task]->same;
+    if (same && shelf->full && shelf->of.task == p->task && same(p, &shelf->of))
+        return task_copy(t, &shelf->task, e);
+    int rc = task_open(t, p, NULL, e);
+    if (rc < 0 || !same) return rc;
+    task_shelf_close(shelf);
+    if ((rc = task_copy(&shelf->task, t, e)) < 0) {
+        task_close(t);
+        return rc;
+    }
+    shelf->of = *p;
+    shelf->full = true;
+    return OK;
+}
+
+void task_shelf_close(struct task_shelf *shelf)
+{
+    if (shelf->full) task_close(&shelf->task);
+    *shelf = (struct task_shelf){0};
 }
 
 void task_close(struct task *t)
@@ -108,32 +117,17 @@ void task_close(struct task *t)
     dataset_close(&t->test);
 }
 
-static int dataset_save(const struct dataset *d, size_t modulus, struct safetensors *s,
-                        const char *name, struct err *e)
-{
-    const size_t shape[] = {d->count, 2};
-    int32_t(*pair)[2] = malloc((d->count + 1) * sizeof *pair);
-    if (!pair) return err_set(e, E_NOMEM, "task: no memory for %zu pairs", d->count);
-    for (size_t i = 0; i < d->count; i++) {
-        pair[i][0] = d->pair[i][0];
-        pair[i][1] = d->pair[i][1] - (int32_t)modulus;
-    }
-    int rc = safetensors_add(s, name, ST_I32, 2, shape, pair, e);
-    free(pair);
-    return rc;
-}
-
 int task_save(const struct task *t, struct safetensors *s, struct err *e)
 {
-    int rc = dataset_save(&t->train, t->modulus, s, "train_pairs", e);
-    return rc < 0 ? rc : dataset_save(&t->test, t->modulus, s, "test_pairs", e);
+    return kinds[t->kind]->save(t, s, e);
 }
 
 struct batch dataset_chunk(const struct dataset *d, size_t from)
 {
     size_t left = d->count - from;
     return (struct batch){.count = left < VEC_LANES ? left : VEC_LANES,
-                          .pair = (const int32_t(*)[2])d->pair + from,
+                          .pair = d->pair ? (const int32_t(*)[2])d->pair + from : NULL,
+                          .spin = d->spin ? d->spin + from * d->sites : NULL,
                           .label = d->label + from};
 }
 

@@ -48,12 +48,16 @@ static int shuffle_open(struct trainer *t, struct err *e)
 {
     size_t n = t->task.train.count;
     if (!t->p.shuffle) return OK;
-    t->shuffled = (struct dataset){.count = n,
-                                   .pair = calloc(n, sizeof *t->shuffled.pair),
-                                   .label = calloc(n, sizeof *t->shuffled.label)};
     t->order = calloc(n, sizeof *t->order);
-    if (t->shuffled.pair && t->shuffled.label && t->order) return OK;
-    return err_set(e, E_NOMEM, "trainer: no memory to shuffle %zu samples", n);
+    if (!t->order) return err_set(e, E_NOMEM, "trainer: no memory to shuffle %zu samples", n);
+    return dataset_copy(&t->shuffled, &t->task.train, e);
+}
+
+static int sets_open(struct trainer *t, const struct trainer_source *from, struct err *e)
+{
+    bool shelved = from && from->shelf && !from->data_path;
+    return shelved ? task_open_shelved(&t->task, &t->p, from->shelf, e)
+                   : task_open(&t->task, &t->p, from ? from->data_path : NULL, e);
 }
 
 int trainer_open(struct trainer **out, const struct params *p, const struct trainer_source *from,
@@ -65,7 +69,7 @@ int trainer_open(struct trainer **out, const struct params *p, const struct trai
     struct trainer *t = calloc(1, sizeof *t);
     if (!t) return err_set(e, E_NOMEM, "trainer: no memory");
     t->p = *p;
-    if ((rc = task_open(&t->task, p, from ? from->data_path : NULL, e)) < 0) goto fail;
+    if ((rc = sets_open(t, from, e)) < 0) goto fail;
     size_t n = t->task.train.count;
     t->batch_size = p->batch_size == 0 || (size_t)p->batch_size > n ? n : (size_t)p->batch_size;
     if ((rc = model_open(&t->model, p, e)) < 0 || (rc = weights_open(t, from, e)) < 0 ||
@@ -84,8 +88,7 @@ fail:
 void trainer_close(struct trainer **t)
 {
     if (!*t) return;
-    free((*t)->shuffled.pair);
-    free((*t)->shuffled.label);
+    dataset_close(&(*t)->shuffled);
     free((*t)->order);
     adam_close(&(*t)->adam);
     gradient_close(&(*t)->gradient);
@@ -121,10 +124,8 @@ static const struct dataset *epoch_order(struct trainer *t)
     if (!t->p.shuffle) return &t->task.train;
     struct philox stream = {(uint64_t)t->p.order_seed, (uint32_t)(t->done + 1), PHILOX_ORDER};
     philox_permutation(&stream, t->order, (uint32_t)t->shuffled.count);
-    for (size_t i = 0; i < t->shuffled.count; i++) {
-        memcpy(t->shuffled.pair[i], t->task.train.pair[t->order[i]], sizeof *t->shuffled.pair);
-        t->shuffled.label[i] = t->task.train.label[t->order[i]];
-    }
+    for (size_t i = 0; i < t->shuffled.count; i++)
+        dataset_put(&t->shuffled, i, &t->task.train, t->order[i]);
     return &t->shuffled;
 }
 

@@ -18,9 +18,10 @@
 
 /* Where the start comes from if not from the seeds. Any member may be NULL. */
 struct trainer_source {
-    const char *init_path;   /* safetensors file with the weights, taken as they are */
-    const char *init_prefix; /* put before each tensor's name, "init/" */
-    const char *data_path;   /* safetensors file with train_pairs and test_pairs */
+    const char *init_path;    /* safetensors file with the weights, taken as they are */
+    const char *init_prefix;  /* put before each tensor's name, "init/" */
+    const char *data_path;    /* safetensors file with the training and the test set, see task.h */
+    struct task_shelf *shelf; /* without data_path: where the sets may lie from a run before */
 };
 
 struct trainer;

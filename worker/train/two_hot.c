@@ -23,6 +23,7 @@ static void backward(const struct layer_pass *p, size_t l)
     const struct tensor *weight = &p->m->tensor[layer->weight];
     const struct signal *dy = &p->w->slope[l + 1];
     size_t n = VEC_ROUND(layer->out);
+    if (!p->g) return;
     float *g = p->g->g;
 
     vec->sum_rows(g + p->m->tensor[layer->bias].offset, dy->x, dy->sample_stride, p->b->count, n,
@@ -40,6 +41,7 @@ const struct layer_kind layer_two_hot = {
     .name = "two_hot",
     .reads = FORM_BATCH,
     .writes = FORM_ROWS,
+    .weights = true,
     .forward = forward,
     .backward = backward,
 };

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MIT
+/* fisher_two_hot: the diagonal of the Fisher information in closed form, for one hidden ReLU layer
+ * behind a two-hot input and a dense one.
+ *
+ * With h = relu(z), m = 1[z > 0], S_k = sum over c of W2[c,k]^2, and V_k the variance of W2[c,k]
+ * over classes c ~ p:
+ *
+ *               regression           classification
+ *   b2[c]       1                    E p_c (1 - p_c)
+ *   W2[c,k]     E h_k^2              E p_c (1 - p_c) h_k^2
+ *   b1[k]       S_k E m_k            E m_k V_k
+ *   W1[k,j]     S_k E[m_k x_j]       E[m_k x_j V_k]
+ *
+ * Regression: one walk over the samples for the moments, then one over each tensor; n H operations,
+ * no logits. Classification: a forward pass and three products of its size. The variance is taken
+ * about the weight of the most probable class t, so that what cancels is of the order of 1 - p_t:
+ * with d_c = W2[c,k] - W2[t,k], V = sum of p_c d_c^2 - (sum of p_c d_c)^2.
+ *
+ * Sums over samples in double, over a chunk of up to VEC_LANES and over those that show an input in
+ * float.
+ */
+#include "worker/measure/fisher_form.h"
+#include "worker/num/vec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct two_hot {
+    size_t hidden, classes; /* hidden rounded up to whole vectors */
+    struct workspace workspace;
+    double *square; /* [hidden]: sum over samples of h_k^2 */
+    double *slope;  /* [hidden]: what scales the sums of W1: S_k, or 1 */
+    /* Of a chunk of samples s. */
+    float *p;              /* [classes][VEC_LANES]: probabilities, 0 for the greatest */
+    float *spread;         /* [classes][VEC_LANES]: p_c (1 - p_c) */
+    float *first, *second; /* [VEC_LANES][hidden]: sums over c of p W2 and p W2^2 */
+    float *squares;        /* [classes][hidden]: W2^2 */
+    float *active;         /* [VEC_LANES][hidden]: h^2 */
+    size_t top[VEC_LANES]; /* most probable class */
+    float rest[VEC_LANES]; /* 1 - its probability */
+    double *output;        /* [classes][hidden + 1]: sums for W2 and, last, b2 */
+};
+
+/* The four tensors of the network, looked up by name. */
+struct net {
+    const struct tensor *w1, *b1, *w2, *b2;
+};
+
+static const struct tensor *find(const struct model *m, const char *name)
+{
+    int i = model_find(m, name);
+    return i < 0 ? NULL : &m->tensor[i];
+}
+
+static struct net net_of(const struct model *m)
+{
+    return (struct net){find(m, "model.0.weight"), find(m, "model.0.bias"),
+                        find(m, "model.2.weight"), find(m, "model.2.bias")};
+}
+
+static bool fits(const struct model *m)
+{
+    struct net n = net_of(m);
+    return m->tensor_count == 4 && n.w1 && n.b1 && n.w2 && n.b2 && n.w1->row_stride == 1 &&
+           n.b1->row_stride == 1 && n.w1->by_rows && n.w1->cols == 2 * n.w2->rows;
+}
+
+static int open_two_hot(void **state, const struct model *m, struct err *e)
+{
+    struct two_hot *f = *state = calloc(1, sizeof *f);
+    if (!f) return err_set(e, E_NOMEM, "Fisher information: no memory");
+    size_t hidden = f->hidden = VEC_ROUND(net_of(m).w1->rows), classes = f->classes = m->classes;
+    int rc = workspace_open(&f->workspace, m, e);
+    if (rc < 0) return rc;
+    f->square = calloc(hidden, sizeof *f->square);
+    f->slope = calloc(hidden, sizeof *f->slope);
+    f->output = calloc(classes * (hidden + 1), sizeof *f->output);
+    f->p = vec_alloc(classes * VEC_LANES);
+    f->spread = vec_alloc(classes * VEC_LANES);
+    f->first = vec_alloc(VEC_LANES * hidden);
+    f->second = vec_alloc(VEC_LANES * hidden);
+    f->active = vec_alloc(VEC_LANES * hidden);
+    f->squares = vec_alloc(classes * hidden);
+    if (f->square && f->slope && f->output && f->p && f->spread && f->first && f->second &&
+        f->active && f->squares)
+        return OK;
+    return err_set(e, E_NOMEM, "Fisher information: no memory");
+}
+
+static void close_two_hot(void *state)
+{
+    struct two_hot *f = state;
+    if (!f) return;
+    workspace_close(&f->workspace);
+    free(f->square);
+    free(f->slope);
+    free(f->output);
+    free(f->p);
+    free(f->spread);
+    free(f->first);
+    free(f->second);
+    free(f->active);
+    free(f->squares);
+    free(f);
+}
+
+/* ---- regression ---- */
+
+/* S_k; the walk follows the shorter stride. */
+static void sum_slopes(double *slope, const float *theta, const struct tensor *w2)
+{
+    memset(slope, 0, w2->cols * sizeof *slope);
+    if (w2->col_stride == 1) {
+        for (size_t c = 0; c < w2->rows; c++)
+            for (size_t k = 0; k < w2->cols; k++) {
+                double w = theta[tensor_index(w2, c, k)];
+                slope[k] += w * w;
+            }
+        return;
+    }
+    for (size_t k = 0; k < w2->cols; k++)
+        for (size_t c = 0; c < w2->rows; c++) {
+            double w = theta[tensor_index(w2, c, k)];
+            slope[k] += w * w;
+        }
+}
+
+/* On entry W1's part of the diagonal holds, for input j and neuron k, a sum over the samples that
+ * show j. Each sample has one first operand, so those rows add up to the sum over all samples. */
+static void scale_input(const struct two_hot *f, const struct net *n, double samples,
+                        float *diagonal)
+{
+    for (size_t k = 0; k < n->b1->rows; k++) diagonal[n->b1->offset + k] = 0;
+    for (size_t j = 0; j < n->w1->cols; j++) {
+        float *row = diagonal + tensor_index(n->w1, 0, j);
+        for (size_t k = 0; k < n->w1->rows; k++) {
+            if (2 * j < n->w1->cols) diagonal[n->b1->offset + k] += row[k];
+            row[k] = (float)(f->slope[k] * row[k] / samples);
+        }
+    }
+    for (size_t k = 0; k < n->b1->rows; k++) {
+        float *b = &diagonal[n->b1->offset + k];
+        *b = (float)(f->slope[k] * *b / samples);
+    }
+}
+
+static void fill_output(const struct two_hot *f, const struct net *n, double samples,
+                        float *diagonal)
+{
+    for (size_t c = 0; c < n->w2->rows; c++) {
+        for (size_t k = 0; k < n->w2->cols; k++)
+            diagonal[tensor_index(n->w2, c, k)] = (float)(f->square[k] / samples);
+        diagonal[tensor_index(n->b2, c, 0)] = 1;
+    }
+}
+
+static void regression(struct two_hot *f, const struct model *m, const struct dataset *set,
+                       size_t samples, float *diagonal)
+{
+    struct net n = net_of(m);
+    memset(f->square, 0, f->hidden * sizeof *f->square);
+    vec->measure_moments(f->square, diagonal + n.w1->offset, m->theta + n.w1->offset,
+                         n.w1->col_stride, m->theta + n.b1->offset, (const int32_t(*)[2])set->pair,
+                         samples, f->hidden);
+    sum_slopes(f->slope, m->theta, n.w2);
+    scale_input(f, &n, (double)samples, diagonal);
+    fill_output(f, &n, (double)samples, diagonal);
+}
+
+/* ---- classification ---- */
+
+/* From logits of sample s to its probabilities: sums in double, so that 1 - p of the most probable
+ * class is the sum of the others and keeps its digits. */
+static void find_probabilities(struct two_hot *f, const struct signal *z, size_t s)
+{
+    size_t top = 0;
+    double others = 0;
+    for (size_t c = 1; c < f->classes; c++)
+        if (z->x[c * VEC_LANES + s] > z->x[top * VEC_LANES + s]) top = c;
+    for (size_t c = 0; c < f->classes; c++) {
+        float *p = &f->p[c * VEC_LANES + s];
+        *p = c == top ? 0 : f->spread[c * VEC_LANES + s];
+        others += *p;
+    }
+    double scale = 1 / (1 + others);
+    for (size_t c = 0; c < f->classes; c++) {
+        double p = f->p[c * VEC_LANES + s] * scale;
+        f->p[c * VEC_LANES + s] = (float)p;
+        f->spread[c * VEC_LANES + s] = (float)(c == top ? scale * (others * scale) : p * (1 - p));
+    }
+    f->top[s] = top;
+    f->rest[s] = (float)(others * scale);
+}
+
+/* Fills spread with e^(z - greatest) of every lane, the probabilities' raw material. */
+static void exponentiate(struct two_hot *f, const struct signal *z, size_t count)
+{
+    for (size_t s = 0; s < count; s++) {
+        float most = z->x[s];
+        for (size_t c = 1; c < f->classes; c++)
+            if (z->x[c * VEC_LANES + s] > most) most = z->x[c * VEC_LANES + s];
+        for (size_t c = 0; c < f->classes; c++)
+            f->spread[c * VEC_LANES + s] = z->x[c * VEC_LANES + s] - most;
+    }
+    vec->exp(f->spread, f->spread, f->classes * VEC_LANES);
+}
+
+/* Adds p_c (1 - p_c) h_k^2 and p_c (1 - p_c). */
+static void add_output(struct two_hot *f, const struct signal *h, size_t count)
+{
+    for (size_t s = 0; s < count; s++)
+        for (size_t k = 0; k < h->features; k++) {
+            float x = h->x[s * h->sample_stride + k];
+            f->active[s * f->hidden + k] = x * x;
+        }
+    float *chunk = f->second; /* free by now, but too small for all classes at once */
+    for (size_t c = 0; c < f->classes; c += VEC_LANES) {
+        size_t rows = f->classes - c < VEC_LANES ? f->classes - c : VEC_LANES;
+        vec->gemm(chunk, f->hidden, f->spread + c * VEC_LANES, VEC_LANES, 1, f->active, f->hidden,
+                  rows, f->hidden, count, 0);
+        for (size_t i = 0; i < rows; i++) {
+            double *sum = f->output + (c + i) * (f->hidden + 1);
+            for (size_t k = 0; k < f->hidden; k++) sum[k] += chunk[i * f->hidden + k];
+            for (size_t s = 0; s < count; s++) sum[f->hidden] += f->spread[(c + i) * VEC_LANES + s];
+        }
+    }
+}
+
+/* w1: sums for the input weights, laid out as they are. */
+static void add_chunk(struct two_hot *f, const struct model *m, const struct net *n,
+                      const struct batch *b, float *w1)
+{
+    const struct signal *z = &f->workspace.value[m->layer_count],
+                        *h = model_hidden(m, &f->workspace);
+    model_forward(m, b, &f->workspace);
+    exponentiate(f, z, b->count);
+    for (size_t s = 0; s < b->count; s++) find_probabilities(f, z, s);
+    vec->gemm(f->first, f->hidden, f->p, 1, VEC_LANES, m->theta + n->w2->offset, n->w2->row_stride,
+              b->count, f->hidden, f->classes, 0);
+    vec->gemm(f->second, f->hidden, f->p, 1, VEC_LANES, f->squares, f->hidden, b->count, f->hidden,
+              f->classes, 0);
+    for (size_t s = 0; s < b->count; s++)
+        vec->measure_variances(
+            w1 + (size_t)b->pair[s][0] * n->w1->col_stride,
+            w1 + (size_t)b->pair[s][1] * n->w1->col_stride, h->x + s * h->sample_stride,
+            m->theta + tensor_index(n->w2, f->top[s], 0), f->first + s * f->hidden,
+            f->second + s * f->hidden, f->rest[s], f->hidden);
+    add_output(f, h, b->count);
+}
+
+static void clear_sums(struct two_hot *f, const struct model *m, const struct net *n)
+{
+    memset(f->output, 0, f->classes * (f->hidden + 1) * sizeof *f->output);
+    for (size_t c = 0; c < f->classes; c++)
+        for (size_t k = 0; k < n->w2->cols; k++) {
+            float w = m->theta[tensor_index(n->w2, c, k)];
+            f->squares[c * f->hidden + k] = w * w;
+        }
+}
+
+static void classification(struct two_hot *f, const struct model *m, const struct dataset *set,
+                           size_t samples, float *diagonal)
+{
+    struct net n = net_of(m);
+    double all = (double)samples;
+    clear_sums(f, m, &n);
+    for (size_t from = 0; from < samples; from += VEC_LANES) {
+        struct batch b = dataset_chunk(set, from);
+        if (b.count > samples - from) b.count = samples - from;
+        add_chunk(f, m, &n, &b, diagonal + n.w1->offset);
+    }
+    for (size_t k = 0; k < f->hidden; k++) f->slope[k] = 1;
+    scale_input(f, &n, all, diagonal);
+    for (size_t c = 0; c < f->classes; c++) {
+        const double *sum = f->output + c * (f->hidden + 1);
+        for (size_t k = 0; k < n.w2->cols; k++)
+            diagonal[tensor_index(n.w2, c, k)] = (float)(sum[k] / all);
+        diagonal[tensor_index(n.b2, c, 0)] = (float)(sum[f->hidden] / all);
+    }
+}
+
+static void diagonal_two_hot(void *state, const struct model *m, const struct dataset *set,
+                             size_t samples, enum fisher_variant variant, float *diagonal)
+{
+    if (variant == FISHER_REGRESSION)
+        regression(state, m, set, samples, diagonal);
+    else
+        classification(state, m, set, samples, diagonal);
+}
+
+const struct fisher_form fisher_two_hot = {
+    .fits = fits, .open = open_two_hot, .close = close_two_hot, .diagonal = diagonal_two_hot};
