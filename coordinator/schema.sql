@@ -151,7 +151,7 @@ CREATE TABLE summaries (
   t_test_95      INTEGER,
   t_grok_95      INTEGER,
   grokked_95     INTEGER CHECK (grokked_95 IN (0, 1)),
-  t_plateau_end  INTEGER, -- epoch: first after t_train with test accuracy above twice chance
+  t_plateau_end  INTEGER, -- epoch: first after t_train with test accuracy above twice chance; ising: NULL
   last_epoch     INTEGER NOT NULL, -- epoch: where the run ended
   final_train_loss     REAL, -- nat: train_loss of the last epoch
   final_test_loss      REAL, -- nat
