@@ -16,7 +16,7 @@ GIT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null)
 PACKAGES_BUILD := gcc libc6-dev pkg-config protobuf-c-compiler libprotobuf-c-dev libuv1-dev libzmq3-dev \
                   libsqlite3-dev libopenblas-serial-dev libfyaml-dev libsodium-dev librandom123-dev
 PACKAGES_RUN   := sqlite3
-PACKAGES_TEST  := libcmocka-dev clang clang-format valgrind git
+PACKAGES_TEST  := libcmocka-dev clang clang-format valgrind git procps
 PACKAGES_BENCH := python3-torch
 
 # ---- flags -------------------------------------------------------------------------------------

@@ -225,11 +225,22 @@ void test_config_hash_covers_every_parameter_sorted_by_name(void **state)
 void test_a_hash_that_goes_on_from_the_last_one_is_the_same(void **state)
 {
     (void)state;
-    static const char *const changes[][2] = {
-        {"seed", "4"},          {"weight_multiplier", "10"}, {"weight_multiplier", "0.1"},
-        {"activation", "relu"}, {"shuffle", "true"},         {"learning_rate", "1e-300"},
-        {"seed", "123456789"},  {"activation", "relu"},      {"epochs", "1"},
-        {"data_seed", "9"},     {"shuffle", "false"},        {"weight_multiplier", "1000000"}};
+    static const char *const changes[][2] = {{"seed", "4"},
+                                             {"weight_multiplier", "10"},
+                                             {"weight_multiplier", "0.1"},
+                                             {"activation", "relu"},
+                                             {"shuffle", "true"},
+                                             {"learning_rate", "1e-300"},
+                                             {"seed", "123456789"},
+                                             {"activation", "relu"},
+                                             {"epochs", "1"},
+                                             {"data_seed", "9"},
+                                             {"shuffle", "false"},
+                                             {"weight_multiplier", "1000000"},
+                                             {"task", "ising"},
+                                             {"lattice", "8"},
+                                             {"task", "modular_addition"},
+                                             {"seed", "5"}};
     struct params_lines lines = {0};
     struct params p;
     struct err e;
