@@ -25,7 +25,6 @@ static int slot_start(struct session *s, struct session_turn *t, uint32_t i)
     slot->state = STARTING;
     slot->since_ms = t->now_ms;
     slot->due_ms = SESSION_NEVER;
-    slot->paused = false;
     return session_say_slot(t, SESSION_ACT_START, i, slot->family);
 }
 

@@ -4,6 +4,8 @@
 
 #include "tests/worker/session_script.h"
 
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,6 +106,30 @@ void test_a_crash_fails_the_run_a_kill_loses_it(void **state)
         {99000, "died 0 signal 15", "ended 11.1 lost -1; start 0 Haswell"},
     };
     PLAY(1, talk);
+}
+
+void test_signals_of_a_crash_blame_the_run_and_those_from_outside_the_worker(void **state)
+{
+    (void)state;
+    static const struct {
+        int signal;
+        const char *outcome;
+    } ends[] = {{SIGSEGV, "failed"}, {SIGABRT, "failed"}, {SIGFPE, "failed"},  {SIGILL, "failed"},
+                {SIGBUS, "failed"},  {SIGSYS, "failed"},  {SIGTRAP, "failed"}, {SIGKILL, "lost"},
+                {SIGTERM, "lost"},   {SIGINT, "lost"},    {SIGHUP, "lost"},    {SIGXCPU, "lost"}};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        char died[64], told[64];
+        snprintf(died, sizeof died, "died 0 signal %d", ends[i].signal);
+        snprintf(told, sizeof told, "ended 7.1 %s -1", ends[i].outcome);
+        const struct script_line talk[] = {
+            {0, "start", "hello; start 0 Haswell"},
+            {0, "welcome 1", ""},
+            {1, "ready 0 Haswell", ""},
+            {2, "work 7.1 Haswell", "work 0 7.1"},
+            {3, died, told},
+        };
+        PLAY(1, talk);
+    }
 }
 
 void test_the_reason_and_the_log_of_a_crash_are_told(void **state)

@@ -10,6 +10,7 @@
 #include "common/loop.h"
 #include "common/sock.h"
 #include "proto/wire.h"
+#include "worker/worker_daemon.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -33,7 +34,7 @@ struct stage {
     const char *epochs;  /* hyperparameter of every run handed out */
     int64_t runs, given; /* to be handed out, handed out */
     int64_t last[8];     /* last epoch of each run; -1: none */
-    int finished, returned, failed, hellos;
+    int finished, returned, failed, lost, hellos;
     bool goodbye;
     int forgets; /* so many times after the first Epochs it forgets that it knows the worker */
     bool known;
@@ -128,9 +129,10 @@ static void on_ended(struct stage *t, uint64_t peer, const Grokd__Ended *m)
     assert_int_equal(m->epoch, t->last[m->run]);
     t->finished += m->outcome == GROKD__OUTCOME__FINISHED;
     t->returned += m->outcome == GROKD__OUTCOME__RETURNED;
-    t->failed += m->outcome == GROKD__OUTCOME__FAILED || m->outcome == GROKD__OUTCOME__LOST;
+    t->failed += m->outcome == GROKD__OUTCOME__FAILED;
+    t->lost += m->outcome == GROKD__OUTCOME__LOST;
     say_ack(t, peer, m->run, true);
-    if (t->finished == t->runs) kill(t->worker, SIGTERM);
+    if (t->finished + t->failed + t->lost == t->runs) kill(t->worker, SIGTERM);
 }
 
 static void refuse_hello(struct stage *t, uint64_t peer)
@@ -191,8 +193,8 @@ static void on_patience(void *ctx)
 {
     struct stage *t = ctx;
     kill(t->worker, SIGKILL);
-    fail_msg("given %d, finished %d, returned %d, failed %d: nothing more came", (int)t->given,
-             t->finished, t->returned, t->failed);
+    fail_msg("given %d, finished %d, returned %d, failed %d, lost %d: nothing more came",
+             (int)t->given, t->finished, t->returned, t->failed, t->lost);
 }
 
 /* ---- the play ---- */
@@ -313,6 +315,53 @@ void test_a_coordinator_that_forgets_its_worker_loses_nothing(void **state)
     assert_int_equal(t.finished, 1);
     assert_int_equal(t.last[1], 200);
     assert_in_range(t.hellos, 2, 4);
+    drop_curtain(&t);
+}
+
+/* A worker whose program is gone, as after a careless update. Waits for the path of its access
+ * file: a process that has sockets of ZeroMQ cannot fork. */
+static void be_a_worker_without_program(int fd)
+{
+    struct session_settings set;
+    struct worker_cpus cpus = {0};
+    struct access access;
+    struct worker_daemon *d;
+    char path[128] = "";
+    assert_true(read(fd, path, sizeof path - 1) > 0);
+    session_settings_default(&set);
+    hash_uuid(set.uuid);
+    strcpy(set.host, "here");
+    strcpy(set.cpu, "some");
+    set.slots = 1;
+    set.blas[0] = (struct session_blas){"grokd", "aa"};
+    set.blas_count = 1;
+    struct worker_config c = {"/nonexistent/grokd-train", &access, &set, &cpus};
+    assert_int_equal(access_read(&access, path, &e), OK);
+    assert_int_equal(sock_start(&e), OK);
+    assert_int_equal(worker_daemon_open(&d, &c, &e), OK);
+    int code = worker_daemon_run(d);
+    worker_daemon_close(&d);
+    sock_finish();
+    _exit(code);
+}
+
+void test_a_run_is_lost_not_failed_when_no_slot_can_be_started(void **state)
+{
+    (void)state;
+    struct stage t;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    setenv("GROKD_LOG", "error", 0);
+    pid_t worker = fork();
+    if (worker == 0) be_a_worker_without_program(ends[0]);
+    raise_curtain(&t, 1, "3");
+    t.worker = worker;
+    assert_int_equal(write(ends[1], t.access, strlen(t.access)), strlen(t.access));
+    assert_int_equal(play(&t), 0);
+    assert_int_equal(t.lost, 1);
+    assert_int_equal(t.last[1], -1);
+    close(ends[0]);
+    close(ends[1]);
     drop_curtain(&t);
 }
 
