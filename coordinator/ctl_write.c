@@ -10,6 +10,7 @@
 #include "common/keys.h"
 #include "common/sock.h"
 #include "coordinator/ctl.h"
+#include "proto/grid.h"
 #include "proto/spec.h"
 #include "proto/wire.h"
 
@@ -17,8 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_MS (600 * 1000)
-#define LOOK_MS   250
+#define ANSWER_MS  (600 * 1000)
+#define CONNECT_MS 5000
+#define LOOK_MS    250
 
 static int nobody(const struct ctl *c, struct err *e)
 {
@@ -26,25 +28,37 @@ static int nobody(const struct ctl *c, struct err *e)
                    c->dir);
 }
 
+/* Whether there is any use in waiting on: OK, or E_NET with what is the matter. */
+static int may_answer(const struct ctl *c, struct sock *s, int64_t waited_ms, struct err *e)
+{
+    pid_t holder = file_lock_holder(c->dir);
+    if (holder == 0)
+        return err_set(e, E_NET,
+                       "the coordinator on %s ended before it answered; ask again (a sweep that "
+                       "was submitted twice is one sweep)",
+                       c->dir);
+    if (sock_state(s) != SOCK_READY && waited_ms > CONNECT_MS)
+        return err_set(e, E_NET,
+                       "the coordinator on %s (process %ld) cannot be reached: it is about to "
+                       "start or end, or its XDG_RUNTIME_DIR is another than yours",
+                       c->dir, (long)holder);
+    if (waited_ms > ANSWER_MS)
+        return err_set(e, E_NET, "the coordinator on %s did not answer within ten minutes", c->dir);
+    return OK;
+}
+
 static int wait_for_answer(struct ctl *c, struct sock *s, wire_envelope **answer, struct err *e)
 {
     struct sock_message m;
-    int64_t end = clock_now_ms() + ANSWER_MS;
+    int64_t start = clock_now_ms();
+    int rc = OK;
     while (!sock_recv(s, &m)) {
         struct pollfd p = {.fd = sock_fd(s), .events = POLLIN};
-        if (clock_now_ms() > end)
-            return err_set(e, E_NET, "the coordinator on %s did not answer within ten minutes",
-                           c->dir);
-        if (file_lock_holder(c->dir) == 0)
-            return err_set(
-                e, E_NET,
-                "the coordinator on %s ended before it answered; ask again (a sweep that "
-                "was submitted twice is one sweep)",
-                c->dir);
-        poll(&p, 1, LOOK_MS);
+        if (rc < 0) return rc;
+        rc = may_answer(c, s, clock_now_ms() - start, e);
+        poll(&p, 1, LOOK_MS); /* even then: its last words may be on their way */
     }
-    int rc = wire_unpack(answer, m.bytes, m.size, e);
-    if (rc < 0) return rc;
+    if ((rc = wire_unpack(answer, m.bytes, m.size, e)) < 0) return rc;
     if ((*answer)->body_case == GROKD__ENVELOPE__BODY_ANSWER) return OK;
     wire_free(answer);
     return err_set(e, E_PROTO, "the coordinator on %s answered with something else", c->dir);
@@ -107,6 +121,7 @@ int ctl_submit(struct ctl *c, const struct ctl_verb *v, struct err *e)
     struct spec *spec = NULL;
     char verb[32];
     int rc = spec_read(&spec, c->arguments[0], e);
+    if (rc == OK) rc = grid_check(spec, e);
     if (rc == OK) {
         for (int i = 0; i < spec->warning_count && c->output == CTL_HUMAN; i++)
             fprintf(c->out, "warning: %s\n", spec->warning[i]);

@@ -70,17 +70,28 @@ static void csv_text(FILE *out, const char *text)
     putc('"', out);
 }
 
-static void csv_row(struct query *q, FILE *out)
+/* A cell without quotes where it needs none; NULL is nothing. */
+static void plain_cell(struct query *q, int column, FILE *out, void (*text)(FILE *, const char *))
 {
     char number[NUMBER_TEXT];
+    switch (query_type(q, column)) {
+    case QUERY_NULL: return;
+    case QUERY_INTEGER: fprintf(out, "%lld", (long long)query_integer(q, column)); return;
+    case QUERY_REAL: fputs(number_text(query_real(q, column), number), out); return;
+    case QUERY_TEXT: text(out, query_text(q, column)); return;
+    }
+}
+
+static void bare_text(FILE *out, const char *text)
+{
+    fputs(text, out);
+}
+
+static void csv_row(struct query *q, FILE *out)
+{
     for (int i = 0; i < query_columns(q); i++) {
         if (i) putc(',', out);
-        switch (query_type(q, i)) {
-        case QUERY_NULL: break;
-        case QUERY_INTEGER: fprintf(out, "%lld", (long long)query_integer(q, i)); break;
-        case QUERY_REAL: fputs(number_text(query_real(q, i), number), out); break;
-        case QUERY_TEXT: csv_text(out, query_text(q, i)); break;
-        }
+        plain_cell(q, i, out, csv_text);
     }
     putc('\n', out);
 }
@@ -176,7 +187,7 @@ static void write_row(struct query *q, enum export_format format, FILE *out, int
     switch (format) {
     case EXPORT_TABLE: break;
     case EXPORT_FIRST:
-        if (query_type(q, 0) != QUERY_NULL) fputs(query_text(q, 0), out);
+        plain_cell(q, 0, out, bare_text);
         putc('\n', out);
         break;
     case EXPORT_CSV: csv_row(q, out); break;

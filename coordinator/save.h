@@ -73,9 +73,10 @@ struct save {
 /* A run as the scheduler needs it. */
 struct save_run {
     int64_t run, sweep, priority;
-    int64_t attempt;     /* the last one given out; 0: none yet */
-    int64_t worker;      /* that holds it, if running */
-    int64_t epochs_done; /* last stored epoch; -1: none */
+    int64_t attempt;        /* the last one given out; 0: none yet */
+    int64_t worker;         /* that holds it, if running */
+    char holder[SAVE_NAME]; /* its uuid; empty in answers to FETCH */
+    int64_t epochs_done;    /* last stored epoch; -1: none */
     int64_t failures, losses;
     struct save_blas blas; /* of its first attempt; empty: none yet */
     struct params params;  /* resolved */

@@ -168,16 +168,18 @@ static void do_retry(struct world *w, const struct save *s)
 static struct save_run as_stored(const struct world *w, int64_t i)
 {
     const struct world_run *r = &w->runs[i];
-    return (struct save_run){.run = i,
-                             .sweep = r->sweep,
-                             .priority = w->sweeps[r->sweep].priority,
-                             .attempt = r->attempt,
-                             .worker = r->worker,
-                             .epochs_done = r->epochs_done,
-                             .failures = r->failures,
-                             .losses = r->losses,
-                             .blas = r->blas,
-                             .params = {.epochs = WORLD_EPOCHS}};
+    struct save_run stored = {.run = i,
+                              .sweep = r->sweep,
+                              .priority = w->sweeps[r->sweep].priority,
+                              .attempt = r->attempt,
+                              .worker = r->worker,
+                              .epochs_done = r->epochs_done,
+                              .failures = r->failures,
+                              .losses = r->losses,
+                              .blas = r->blas,
+                              .params = {.epochs = WORLD_EPOCHS}};
+    if (r->worker) memcpy(stored.holder, w->uuids[r->worker], SAVE_NAME);
+    return stored;
 }
 
 static void do_fetch(struct world *w, const struct save *s)
@@ -203,7 +205,10 @@ static void carry_out(struct world *w, const struct action *x, const struct even
         line(w, "save sweep %lld %s", sweep, sweep_words[s->sweep_state]);
         return do_sweep_state(w, s);
     case SAVE_RETRY: line(w, "save retry %lld", sweep); return do_retry(w, s);
-    case SAVE_WORKER: return line(w, "save worker %lld", worker);
+    case SAVE_WORKER:
+        assert_true(worker < WORLD_RUNS);
+        snprintf(w->uuids[worker], SAVE_NAME, "%s", ev->uuid);
+        return line(w, "save worker %lld", worker);
     case SAVE_WORKER_GONE: return line(w, "save worker %lld %s", worker, s->reason);
     case SAVE_ASSIGN:
         line(w, "save assign %lld/%lld worker %lld %s", run, attempt, worker, s->blas.family);
@@ -301,6 +306,7 @@ void world_open(struct world *w, int64_t runs, size_t window)
     memset(w, 0, sizeof *w);
     w->runs = calloc(WORLD_RUNS, sizeof *w->runs);
     w->answers = calloc(WORLD_ANSWERS, sizeof *w->answers);
+    w->uuids = calloc(WORLD_RUNS, sizeof *w->uuids);
     w->text = calloc(1, WORLD_TEXT);
     w->now = 1000000;
     w->sweep_count = 1;
@@ -326,6 +332,7 @@ void world_close(struct world *w)
     sched_free(&w->s);
     actions_free(&w->out);
     free(w->answers);
+    free(w->uuids);
     free(w->runs);
     free(w->text);
 }

@@ -35,6 +35,7 @@ struct world {
     int64_t now;
     struct world_run *runs; /* [1..run_count] */
     int64_t run_count;
+    char (*uuids)[SAVE_NAME];               /* of workers, by number; WORLD_RUNS at most */
     struct save_sweep sweeps[WORLD_SWEEPS]; /* [1..] */
     int64_t sweep_count;
     struct save_answer *answers; /* that wait, WORLD_ANSWERS at most */

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Tests of grokctl: its command line, and what its reading verbs say about a database. */
+#include "common/clock.h"
+#include "common/file.h"
 #include "coordinator/ctl.h"
 #include "tests/coordinator/store_help.h"
 #include "tests/test.h"
@@ -239,6 +241,8 @@ void test_sql_answers_questions_and_refuses_the_rest(void **state)
     scene(&h);
     assert_int_equal(ctl(h.dir, "sql", "SELECT count(*) AS n FROM runs", NULL), 0);
     assert_string_equal(written, "n\n5\n");
+    assert_int_equal(ctl(h.dir, "--output", "quiet", "sql", "SELECT 0.1 + 0.2", NULL), 0);
+    assert_string_equal(written, "0.30000000000000004\n"); /* to the bit */
     assert_int_equal(ctl(h.dir, "sql", "DELETE FROM runs", NULL), 2);
     complains("readonly");
     assert_int_equal(ctl(h.dir, "workers", NULL), 0);
@@ -259,5 +263,35 @@ void test_writing_verbs_without_a_coordinator_end_with_3(void **state)
     assert_int_equal(ctl(h.dir, "retry", "--failed", NULL), 3);
     assert_int_equal(ctl(h.dir, "stop", NULL), 3);
     assert_int_equal(ctl(h.dir, "submit", "/nowhere.yaml", NULL), 2);
+    scene_close(&h);
+}
+
+/* Its lock is held, and nobody listens: it lives with another XDG_RUNTIME_DIR. */
+void test_a_coordinator_that_cannot_be_reached_is_not_waited_for_long(void **state)
+{
+    (void)state;
+    struct help h;
+    int lock;
+    scene(&h);
+    assert_int_equal(file_lock(&lock, h.dir, NULL), OK);
+    int64_t start = clock_now_ms();
+    assert_int_equal(ctl(h.dir, "pause", "1", NULL), 3);
+    complains("XDG_RUNTIME_DIR");
+    assert_true(clock_now_ms() - start < 30000);
+    close(lock);
+    scene_close(&h);
+}
+
+void test_a_sweep_with_a_point_that_cannot_be_is_named_by_its_own_file(void **state)
+{
+    (void)state;
+    struct help h;
+    char path[128];
+    scene(&h);
+    snprintf(path, sizeof path, "%s/bad.yaml", h.dir);
+    const char text[] = "method: grid\nparameters:\n  train_fraction: {values: [0.5, 1]}\n";
+    assert_int_equal(file_write(path, text, sizeof text - 1, 0600, NULL), OK);
+    assert_int_equal(ctl(h.dir, "submit", path, NULL), 2);
+    complains("bad.yaml:3:3: point 1 (train_fraction=1)");
     scene_close(&h);
 }

@@ -270,17 +270,35 @@ void test_after_a_restart_a_worker_goes_on_and_who_does_not_come_back_is_lost(vo
     world_close(&w);
 }
 
-void test_a_run_that_ran_when_the_coordinator_died_is_not_handed_out_within_the_lease(void **state)
+void test_after_a_restart_a_run_waits_for_its_holder_and_goes_to_nobody_else(void **state)
+{
+    (void)state;
+    struct world w;
+    struct event_holding holds[] = {{1, 1}};
+    world_open(&w, 1, 0);
+    world_hello(&w, 7, 1);
+    world_restart(&w);
+    world_hello_as(&w, 9, "u9", 1, holds, 1); /* somebody else is quicker, and lies */
+    assert_non_null(strstr(w.text, "-> 9 stop 1/1\n"));
+    assert_int_equal(w.runs[1].attempt, 1);
+    world_forget(&w);
+    world_hello_as(&w, 5, "u7", 1, holds, 1);
+    world_expect(&w, "save worker 1\n-> 5 welcome 1\n"); /* it has its number back */
+    assert_int_equal(world_find(&w, 1)->lease.worker, 1);
+    assert_int_equal(w.s.workers[0].held, 1);
+    world_close(&w);
+}
+
+void test_work_that_was_stored_and_not_sent_before_a_crash_costs_no_run_a_loss(void **state)
 {
     (void)state;
     struct world w;
     world_open(&w, 1, 0);
     world_hello(&w, 7, 1);
     world_restart(&w);
-    world_hello(&w, 9, 1); /* somebody else is quicker */
-    assert_int_equal(w.runs[1].attempt, 1);
-    world_hello_as(&w, 7, "u7", 1, (struct event_holding[]){{1, 1}}, 1);
-    assert_int_equal(world_find(&w, 1)->lease.worker, 3);
+    world_hello(&w, 7, 1); /* and holds nothing */
+    assert_non_null(strstr(w.text, "save end 1/1 returned waiting f0 l0\n"));
+    assert_non_null(strstr(w.text, "-> 7 work 1/2 Haswell\n"));
     world_close(&w);
 }
 

@@ -67,6 +67,28 @@ void test_a_bad_sweep_is_refused_with_its_reason_and_stores_nothing(void **state
     help_close(&h);
 }
 
+/* Two hundred draws from eight points. */
+void test_a_configuration_that_is_drawn_twice_is_one_run(void **state)
+{
+    (void)state;
+    struct help h;
+    help_open(&h);
+    struct save_answer a = help_one(
+        &h, help_sweep(1, strdup("method: random\nrun_cap: 200\nparameters:\n"
+                                 "  weight_multiplier: {values: [0.1, 10]}\n"
+                                 "  seed: {values: [0, 1]}\n  data_seed: {values: [0, 1]}\n"
+                                 "grokd: {sample_seed: 1}\n")));
+    assert_int_equal(a.added, 8);
+    assert_int_equal(a.totals.waiting, 8);
+    assert_int_equal(help_int(&h, "SELECT count(DISTINCT config_hash) FROM runs"), 8);
+    assert_int_equal(help_int(&h, "SELECT count(DISTINCT setting) FROM runs"), 2);
+    assert_int_equal(
+        help_int(&h, "SELECT count(*) FROM (SELECT DISTINCT weight_multiplier, seed, data_seed, "
+                     "init_seed FROM runs WHERE init_seed = seed)"),
+        8);
+    help_close(&h);
+}
+
 void test_settings_part_runs_by_everything_but_their_seeds(void **state)
 {
     (void)state;
