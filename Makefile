@@ -165,7 +165,7 @@ unit: $(TEST_BIN)
 
 # What tests/run.sh is given: NAME=COMMAND.
 E2E            := $(sort $(filter-out tests/e2e/lib.sh,$(wildcard tests/e2e/*.sh)))
-BUILD_ASAN      = $(MAKE) -s BUILD=$(BUILD)/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' unit
+BUILD_ASAN      = $(MAKE) -s BUILD=$(BUILD)/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' all unit
 ITEMS_CHECK     = $(foreach c,style rooms doors sizes,"make $(c)=tests/house/check.sh $(c)") \
                   "clang builds all=$(MAKE) -s CC=clang BUILD=$(BUILD)/clang all unit" \
                   $(foreach t,$(TEST_BIN),"$(patsubst $(BUILD)/%,%,$(t))=$(t)") \
