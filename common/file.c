@@ -191,11 +191,15 @@ int file_lock(int *fd, const char *dir, struct err *e)
     if (snprintf(path, sizeof path, "%s/lock", dir) >= (int)sizeof path)
         return err_set(e, E_FILE, "%s: path too long", dir);
     int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (lock < 0) return err_errno(e, E_FILE, "%s", path);
+    if (lock < 0) {
+        bool denied = errno == EACCES || errno == EPERM || errno == ENOENT || errno == ENOTDIR;
+        rc = denied ? E_FILE : code_of_errno();
+        return err_errno(e, rc, "%s: a folder that can be written is needed", path);
+    }
     if (try_lock(lock) < 0) {
-        pid_t holder = read_holder(lock);
-        rc = errno == EAGAIN || errno == EACCES
-                 ? err_set(e, E_STATE, "%s is in use by process %ld", dir, (long)holder)
+        bool taken = errno == EAGAIN || errno == EACCES;
+        rc = taken
+                 ? err_set(e, E_STATE, "%s is in use by process %ld", dir, (long)read_holder(lock))
                  : err_errno(e, E_FILE, "lock %s", path);
     } else {
         rc = note_holder(lock, path, e);

@@ -20,7 +20,8 @@ int file_write(const char *path, const void *data, size_t size, mode_t mode, str
 int file_make_dir(const char *path, mode_t mode, struct err *e);
 
 /* Takes DIR/lock until the descriptor is closed or the process ends; E_STATE with the holder's
- * number if another process has it. */
+ * number if another process has it, E_FILE if we may not write there, E_IO or E_FULL if nobody can.
+ */
 int file_lock(int *fd, const char *dir, struct err *e);
 
 /* The process that holds DIR/lock; 0: nobody, -1: somebody, number unknown. */

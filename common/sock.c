@@ -10,13 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DOMAIN     "grokd"
-#define ID_BYTES   5     /* of a routing id that libzmq chose: a zero and a 32-bit number */
-#define DROPS      16    /* bad messages passed over in one call */
-#define MESSAGES   100   /* that may wait in one pipe ... */
-#define TO_ONE     10000 /* ... and from a router to one peer, which may be sent work for thousands */
-#define ENVELOPE   1024 /* bytes that CURVE adds to a frame, and room for its handshake */
-#define SOCKET_MAX SOCK_ENDPOINT
+#define DOMAIN   "grokd"
+#define ID_BYTES 5     /* of a routing id that libzmq chose: a zero and a 32-bit number */
+#define DROPS    16    /* bad messages passed over in one call */
+#define MESSAGES 100   /* that may wait in one pipe ... */
+#define TO_ONE   10000 /* ... and from a router to one peer, which may be sent work for thousands */
+#define ENVELOPE 1024  /* bytes that CURVE adds to a frame, and room for its handshake */
 
 /* Debian's libzmq knows the option, its header hides it among the drafts (zmq_setsockopt(3)). */
 #ifndef ZMQ_ZAP_ENFORCE_DOMAIN
@@ -129,9 +128,9 @@ static bool set_client(void *zmq, const struct sock_dealer_config *c)
 static int check_endpoint(const char *endpoint, bool curve, struct err *e)
 {
     bool tcp = !strncmp(endpoint, "tcp://", 6), ipc = !strncmp(endpoint, "ipc:///", 7);
-    if (strlen(endpoint) >= SOCKET_MAX)
+    if (strlen(endpoint) >= SOCK_ENDPOINT)
         return err_set(e, E_USAGE, "endpoint of %zu characters: at most %d", strlen(endpoint),
-                       SOCKET_MAX - 1);
+                       SOCK_ENDPOINT - 1);
     if (!tcp && !ipc)
         return err_set(e, E_USAGE, "endpoint %s: tcp://HOST:PORT or ipc:///PATH expected",
                        endpoint);

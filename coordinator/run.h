@@ -39,7 +39,7 @@ enum run_effect {
 
 /* What is known of a running run beyond the database. Meaningless while it waits. */
 struct run_lease {
-    int64_t worker;   /* that holds it; 0: nobody yet since the coordinator started */
+    int64_t worker;   /* that holds it; 0: nobody */
     int64_t given_ms; /* when it was handed out */
     int64_t begun_ms; /* when a slot became free for it; -1: it is prefetched */
     int64_t heard_ms; /* when its last epochs came */

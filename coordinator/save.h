@@ -33,6 +33,7 @@ enum sweep_state { SWEEP_ACTIVE, SWEEP_PAUSED, SWEEP_CANCELLED, SWEEP_DONE };
     X(SAVE_SWEEP_STATE) /* sweep, sweep_state; cancelled: waiting runs become cancelled */         \
     X(SAVE_RETRY)       /* sweep, revive: failed runs wait again, failures and losses at 0 */      \
     X(SAVE_WORKER)      /* worker; message = the Hello: insert or refresh, state connected */      \
+    X(SAVE_WORKER_SEEN) /* worker: it was heard just now */                                        \
     X(SAVE_WORKER_GONE) /* worker, reason: "left", "lost" or "quarantined" */                      \
     X(SAVE_ASSIGN)      /* run, attempt, worker, blas: state running, a row in attempts */         \
     X(SAVE_EPOCHS) /* run, attempt; message = the Epochs: inserted if the attempt is current */    \

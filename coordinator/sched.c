@@ -73,17 +73,22 @@ int turn_ask(struct turn *t, enum save_kind kind, int64_t sweep, int64_t run, in
     return OK;
 }
 
-/* Runs that some worker held when the last coordinator ended: whoever says that it holds them goes
- * on with them; a lease later they are lost. */
+/* A run that some worker held when the last coordinator ended: it goes on when that worker comes
+ * back and says that it holds it; a lease later it is lost. */
 static int adopt(struct turn *t, const struct save_run *is)
 {
     struct run *r;
+    struct worker *w = NULL;
     if (!sweep_find(t->s, is->sweep))
         return err_set(t->e, E_STATE, "run %lld is running but its sweep %lld is not open",
                        (long long)is->run, (long long)is->sweep);
     int rc = run_add(&t->s->runs, is, RUN_RUNNING, t->now_ms, &r, t->e);
     if (rc < 0) return rc;
-    r->lease = (struct run_lease){.given_ms = t->now_ms,
+    if (*is->holder && !(w = worker_recall(t, is->worker, is->holder)))
+        return err_set(t->e, E_NOMEM, "no memory for one worker more");
+    if (w) w->held++;
+    r->lease = (struct run_lease){.worker = w ? w->number : 0,
+                                  .given_ms = t->now_ms,
                                   .heard_ms = t->now_ms,
                                   .begun_ms = t->now_ms - t->s->config.quick_ms,
                                   .epoch = is->epochs_done,

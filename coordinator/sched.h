@@ -61,6 +61,7 @@ struct worker {
     struct save_blas offers[SCHED_OFFERS];
     size_t offer_count;
     int64_t heard_ms;           /* any message of it */
+    int64_t seen_ms;            /* when that was last stored, for the reader */
     int64_t since_ms;           /* in this state */
     bool quarantine;            /* outlives a reconnect */
     bool leaving;               /* it hands its runs back: no more until its next Hello */

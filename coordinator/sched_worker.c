@@ -102,21 +102,16 @@ static bool lists(const struct event *ev, const struct run *r)
     return false;
 }
 
-/* What the worker says it holds: a current attempt that is its own goes on, one that nobody has
- * held since the coordinator started becomes its own, everything else it forgets. */
+/* What the worker says it holds: a current attempt that is its own goes on, everything else it
+ * forgets. */
 static void claim(struct turn *t, struct worker *w)
 {
     for (size_t i = 0; i < t->ev->holding_count; i++) {
         const struct event_holding *h = &t->ev->holdings[i];
-        struct run *r = run_find(&t->s->runs, h->run);
-        bool current = r && r->state == RUN_RUNNING && r->is.attempt == h->attempt;
-        if (current && r->lease.worker == 0) {
-            r->lease.worker = w->number;
-            r->lease.heard_ms = t->now_ms;
-            w->held++;
-        } else if (!current || r->lease.worker != w->number) {
+        const struct run *r = run_find(&t->s->runs, h->run);
+        if (!r || r->state != RUN_RUNNING || r->is.attempt != h->attempt ||
+            r->lease.worker != w->number)
             turn_stop(t, h->run, h->attempt, "this attempt is not the current one");
-        }
     }
 }
 
@@ -170,6 +165,10 @@ int turn_goodbye(struct turn *t, struct worker *w)
 int turn_heartbeat(struct turn *t, struct worker *w)
 {
     actions_send(t->out, SEND_HEARTBEAT, t->ev->peer);
+    if (t->now_ms - w->seen_ms >= t->s->config.lease_ms) {
+        actions_save(t->out, SAVE_WORKER_SEEN)->worker = w->number;
+        w->seen_ms = t->now_ms;
+    }
     claim(t, w);
     return miss(t, w, t->s->config.lease_ms);
 }
@@ -181,7 +180,7 @@ static const char *objection(const struct event *ev, const struct worker *known)
     if (!ev->user || strlen(ev->user) >= SAVE_NAME) return "the name of a key has at most 63 bytes";
     if (ev->slots < 1 || ev->slots > SCHED_SLOTS) return "a worker has 1 to 4096 slots";
     if (ev->offer_count < 1) return "a worker offers at least one family of matrix kernels";
-    if (known && strcmp(known->user, ev->user) != 0)
+    if (known && *known->user && strcmp(known->user, ev->user) != 0)
         return "this uuid belongs to a worker with another key";
     return NULL;
 }
@@ -215,16 +214,22 @@ static struct worker *of_uuid(const struct sched *s, const char *uuid)
     return NULL;
 }
 
-static struct worker *introduce(struct turn *t)
+static struct worker *introduce(struct turn *t, int64_t number, const char *uuid)
 {
     struct worker *w = new_place(t);
     if (!w) return NULL;
     memset(w, 0, sizeof *w);
     w->state = WORKER_GONE;
-    w->number = t->s->next_worker++;
-    snprintf(w->uuid, sizeof w->uuid, "%s", t->ev->uuid);
-    snprintf(w->user, sizeof w->user, "%s", t->ev->user);
+    w->number = number;
+    snprintf(w->uuid, sizeof w->uuid, "%s", uuid);
     return w;
+}
+
+/* One that held runs before the coordinator started; its key is not known until it speaks. */
+struct worker *worker_recall(struct turn *t, int64_t number, const char *uuid)
+{
+    struct worker *w = worker_find(t->s, number);
+    return w ? w : introduce(t, number, uuid);
 }
 
 static void connect(struct turn *t, struct worker *w)
@@ -233,9 +238,10 @@ static void connect(struct turn *t, struct worker *w)
     if (w->state == WORKER_GONE) w->since_ms = t->now_ms;
     w->state = w->quarantine ? WORKER_QUARANTINED : WORKER_CONNECTED;
     w->peer = ev->peer;
+    snprintf(w->user, sizeof w->user, "%s", ev->user);
     w->slots = ev->slots;
     w->leaving = false;
-    w->heard_ms = t->now_ms;
+    w->heard_ms = w->seen_ms = t->now_ms;
     w->offer_count = ev->offer_count < SCHED_OFFERS ? ev->offer_count : SCHED_OFFERS;
     memcpy(w->offers, ev->offers, w->offer_count * sizeof *w->offers);
     struct save *x = actions_save(t->out, SAVE_WORKER);
@@ -264,7 +270,7 @@ int turn_hello(struct turn *t)
         snprintf(x->text, sizeof x->text, "another connection speaks for this worker's uuid");
     }
     bool back = w != NULL;
-    if (rc == OK && !w && !(w = introduce(t)))
+    if (rc == OK && !w && !(w = introduce(t, t->s->next_worker++, t->ev->uuid)))
         rc = err_set(t->e, E_NOMEM, "no memory for one worker more");
     if (rc < 0) return rc;
     bool was_gone = w->state == WORKER_GONE;
@@ -278,6 +284,13 @@ int turn_hello(struct turn *t)
 /* ---- leases ------------------------------------------------------------------------------------
  */
 
+/* Whether its worker has not come back since the coordinator started. */
+static bool awaited(const struct turn *t, const struct run *r)
+{
+    const struct worker *w = worker_find(t->s, r->lease.worker);
+    return r->state == RUN_RUNNING && !r->ending && (!w || w->state == WORKER_GONE);
+}
+
 /* We were away: nobody could be heard, so nobody is judged. */
 static void renew_all(struct turn *t)
 {
@@ -286,7 +299,7 @@ static void renew_all(struct turn *t)
     for (size_t i = 0; i < s->runs.count; i++) {
         struct run *r = s->runs.by_number[i];
         r->lease.heard_ms = t->now_ms;
-        if (r->state == RUN_RUNNING && r->lease.worker == 0) r->lease.given_ms = t->now_ms;
+        if (awaited(t, r)) r->lease.given_ms = t->now_ms;
     }
 }
 
@@ -303,10 +316,10 @@ static bool hung(const struct turn *t, const struct run *r)
 static int judge_run(struct turn *t, struct run *r)
 {
     if (r->state != RUN_RUNNING) return OK;
-    if (r->lease.worker == 0 && t->now_ms - r->lease.given_ms >= t->s->config.lease_ms) {
+    if (awaited(t, r)) {
         const struct change c = {.outcome = "lost",
-                                 .reason = "no worker came back with it after a restart"};
-        return turn_lose(t, r, &c);
+                                 .reason = "its worker did not come back after a restart"};
+        return t->now_ms - r->lease.given_ms < t->s->config.lease_ms ? OK : turn_lose(t, r, &c);
     }
     if (!hung(t, r)) return OK;
     char reason[SAVE_REASON];

@@ -55,12 +55,15 @@ CREATE TABLE runs (
   blas_fingerprint TEXT,        -- SHA-256 of fixed products computed with that family
   started_at  TEXT,             -- of its first attempt
   finished_at TEXT,             -- when it was over: finished, failed or cancelled
-  UNIQUE (sweep_id, config_hash)
+  UNIQUE (sweep_id, setting       -- a configuration once: what its hash covers, in fewer bytes
+    --@ and seeds
+  )
 ) STRICT;
 
--- The next run for a worker is found by these two, however many runs there are; so are counts.
+-- The next run for a worker is found by these two, however many runs there are; so are counts. Every
+-- index ends with the row's own number, here run_id.
 CREATE INDEX sweeps_to_serve ON sweeps (priority DESC, sweep_id) WHERE state = 'active';
-CREATE INDEX runs_by_state ON runs (sweep_id, state, run_id);
+CREATE INDEX runs_by_state ON runs (sweep_id, state);
 
 CREATE TABLE attempts (
   -- One try of a run on one worker. The number rises; only the last one's reports are believed.
@@ -90,7 +93,7 @@ CREATE TABLE workers (
   git          TEXT,             -- commit it was built from
   state        TEXT    NOT NULL CHECK (state IN ('connected', 'left', 'lost', 'quarantined')),
   connected_at TEXT    NOT NULL,
-  last_seen_at TEXT    NOT NULL  -- when it connected or was last known to be there
+  last_seen_at TEXT    NOT NULL  -- to the minute or so, while it is connected
 ) STRICT;
 
 CREATE TABLE epochs (

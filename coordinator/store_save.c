@@ -42,6 +42,13 @@ static int worker(struct db *d, const struct save *s, struct err *e)
                  (int64_t)h->slots, h->version, h->git, at);
 }
 
+static int worker_seen(struct db *d, const struct save *s, struct err *e)
+{
+    char at[CLOCK_UTC];
+    clock_utc(s->at_ms, at);
+    return db_do(d, SQL_WORKER_SEEN, e, "it", s->worker, at);
+}
+
 static int worker_gone(struct db *d, const struct save *s, struct err *e)
 {
     static const char *const states[] = {"left", "lost", "quarantined"};
@@ -102,6 +109,7 @@ int save_apply(struct db *d, const struct save *s, struct save_answer *a, bool *
     case SAVE_END: return save_end(d, s, a, e);
     case SAVE_FETCH: return save_fetch(d, s, a, e);
     case SAVE_WORKER: *answered = false; return worker(d, s, e);
+    case SAVE_WORKER_SEEN: *answered = false; return worker_seen(d, s, e);
     case SAVE_WORKER_GONE: *answered = false; return worker_gone(d, s, e);
     case SAVE_ASSIGN: *answered = false; return assign(d, s, e);
     case SAVE_CANCEL: return cancel(d, s, a, e);

@@ -45,6 +45,12 @@ static void hyperparameters_but_seeds(FILE *out)
         if (!schema_is_seed(i)) fprintf(out, "    r.%s,\n", param_list[i].name);
 }
 
+static void and_seeds(FILE *out)
+{
+    for (int i = 0; i < PARAM_COUNT; i++)
+        if (schema_is_seed(i)) fprintf(out, "    , %s\n", param_list[i].name);
+}
+
 static void metrics(FILE *out, enum metric_table table)
 {
     for (int i = 0; i < METRIC_COUNT; i++) {
@@ -87,6 +93,7 @@ static const struct {
 } marks[] = {{"hyperparameters", hyperparameters},
              {"hyperparameters of r", hyperparameters_of_r},
              {"hyperparameters but seeds of r", hyperparameters_but_seeds},
+             {"and seeds", and_seeds},
              {"metrics epochs", metrics_epochs},
              {"metrics geometry", metrics_geometry},
              {"means of e", means}};

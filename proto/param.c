@@ -96,6 +96,12 @@ void param_set(struct params *p, int index, union param_value v)
     }
 }
 
+bool param_same(const struct params *a, const struct params *b, int index)
+{
+    union param_value x = param_get(a, index), y = param_get(b, index);
+    return memcmp(&x, &y, sizeof x) == 0;
+}
+
 bool param_belongs(int index, int64_t task)
 {
     return strcmp(param_list[index].fallback[task], "-") != 0;
@@ -269,12 +275,6 @@ int params_resolve(struct params *p, struct err *e)
     return p->task == TASK_ISING ? check_ising(p, e) : check_modular(p, e);
 }
 
-static bool same_value(const struct params *a, const struct params *b, int index)
-{
-    union param_value x = param_get(a, index), y = param_get(b, index);
-    return memcmp(&x, &y, sizeof x) == 0;
-}
-
 void params_hash_next(struct params_lines *k, const struct params *p, char hex[HASH_HEX])
 {
     const int *order = param_order();
@@ -282,9 +282,9 @@ void params_hash_next(struct params_lines *k, const struct params *p, char hex[H
     int at = 0;
     if (k->last.task != p->task) k->known = false; /* other lines count */
     if (!k->known) hash_start(&k->before[0]);
-    while (k->known && at < PARAM_COUNT && same_value(&k->last, p, order[at])) at++;
+    while (k->known && at < PARAM_COUNT && param_same(&k->last, p, order[at])) at++;
     for (; at < PARAM_COUNT; at++) {
-        if (!k->known || !same_value(&k->last, p, order[at]))
+        if (!k->known || !param_same(&k->last, p, order[at]))
             snprintf(k->line[at], PARAM_LINE_SIZE, "%s=%s\n", param_list[order[at]].name,
                      param_text(p, order[at], value));
         k->before[at + 1] = k->before[at];

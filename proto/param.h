@@ -112,6 +112,9 @@ int param_number(int index, double x, union param_value *v, struct err *e);
 union param_value param_get(const struct params *p, int index);
 void param_set(struct params *p, int index, union param_value v);
 
+/* Whether two points have the same value there, bit for bit. */
+bool param_same(const struct params *a, const struct params *b, int index);
+
 /* The parameter whose name is nearest to a mistyped one, for error messages; NULL when none is near
  * (lends a constant). */
 const char *param_nearest(const char *name);

@@ -158,6 +158,8 @@ void test_a_lock_held_here_is_refused_elsewhere_and_names_the_holder(void **stat
     close(fd);
     assert_int_equal(file_lock_holder(dir), 0);
     assert_int_equal(lock_elsewhere(&e), OK);
+    assert_int_equal(file_lock(&second, in_dir("none"), &e), E_FILE);
+    assert_non_null(strstr(e.text, "none/lock: a folder that can be written is needed"));
     remove_temp();
 }
 

@@ -209,6 +209,7 @@ static void carry_out(struct world *w, const struct action *x, const struct even
         assert_true(worker < WORLD_RUNS);
         snprintf(w->uuids[worker], SAVE_NAME, "%s", ev->uuid);
         return line(w, "save worker %lld", worker);
+    case SAVE_WORKER_SEEN: return line(w, "save worker %lld seen", worker);
     case SAVE_WORKER_GONE: return line(w, "save worker %lld %s", worker, s->reason);
     case SAVE_ASSIGN:
         line(w, "save assign %lld/%lld worker %lld %s", run, attempt, worker, s->blas.family);

@@ -238,7 +238,7 @@ void test_work_that_never_arrived_is_noticed_by_the_heartbeat_after_a_lease(void
     world_tick(&w, 10000);
     world_forget(&w);
     world_beat(&w, 7, NULL, 0);
-    world_expect(&w, "-> 7 heartbeat\nsave end 1/1 returned waiting f0 l0\n"
+    world_expect(&w, "-> 7 heartbeat\nsave worker 1 seen\nsave end 1/1 returned waiting f0 l0\n"
                      "save assign 1/2 worker 1 Haswell\n-> 7 work 1/2 Haswell\n");
     world_close(&w);
 }
@@ -299,6 +299,24 @@ void test_work_that_was_stored_and_not_sent_before_a_crash_costs_no_run_a_loss(v
     world_hello(&w, 7, 1); /* and holds nothing */
     assert_non_null(strstr(w.text, "save end 1/1 returned waiting f0 l0\n"));
     assert_non_null(strstr(w.text, "-> 7 work 1/2 Haswell\n"));
+    world_close(&w);
+}
+
+void test_when_a_worker_was_last_heard_is_stored_once_a_lease(void **state)
+{
+    (void)state;
+    struct world w;
+    int seen = 0;
+    world_open(&w, 0, 0);
+    world_hello(&w, 7, 1);
+    world_forget(&w);
+    for (int i = 1; i <= 12; i++) {
+        world_tick(&w, 10000);
+        world_beat(&w, 7, NULL, 0);
+        seen += strstr(w.text, "save worker 1 seen\n") != NULL;
+        world_forget(&w);
+        assert_int_equal(seen, i / 6); /* six heartbeats of 10 s */
+    }
     world_close(&w);
 }
 

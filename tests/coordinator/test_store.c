@@ -298,11 +298,14 @@ void test_workers_come_and_go(void **state)
     help_open(&h);
     struct save gone = {.kind = SAVE_WORKER_GONE, .worker = 1, .at_ms = HELP_AT + 1};
     snprintf(gone.reason, sizeof gone.reason, "quarantined");
-    struct save saves[] = {help_worker(1), help_worker(2), gone};
+    struct save seen = {.kind = SAVE_WORKER_SEEN, .worker = 2, .at_ms = HELP_AT + 2};
+    struct save saves[] = {help_worker(1), help_worker(2), gone, seen};
     struct store_result r = help_store(&h, saves, COUNT(saves));
     store_result_free(&r);
     assert_string_equal(help_text(&h, "SELECT group_concat(state || slots || host) FROM workers"),
                         "quarantined8node7,connected8node7");
+    assert_string_equal(help_text(&h, "SELECT group_concat(substr(last_seen_at, 20)) FROM workers"),
+                        ".001Z,.002Z");
     help_reopen(&h);
     assert_int_equal(h.state.next_worker, 3);
     assert_string_equal(help_text(&h, "SELECT state FROM workers WHERE worker_id = 2"), "lost");
@@ -343,6 +346,7 @@ void test_a_restart_knows_sweeps_and_running_runs(void **state)
     assert_int_equal(r->run, 1);
     assert_int_equal(r->attempt, 1);
     assert_int_equal(r->worker, 1);
+    assert_string_equal(r->holder, help_text(&h, "SELECT uuid FROM workers"));
     assert_int_equal(r->epochs_done, 2);
     assert_string_equal(r->blas.family, "Haswell");
     assert_int_equal(help_rows(&h, 1, 1, 2, 3).verdict, VERDICT_STORED);
