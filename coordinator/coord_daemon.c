@@ -135,6 +135,7 @@ static void measure(struct coord_daemon *d, struct progress *p)
         .epochs_left = sched_epochs_left(&d->hub.sched),
         .epochs_per_s = progress_speed(&d->speed, d->hub.epochs, loop_now_ms(d->loop)),
         .workers = t.workers,
+        .stalled = d->hub.full,
     };
 }
 

@@ -237,8 +237,6 @@ int hub_collect(struct hub *h, struct moment at, struct err *e)
         rc = turn(h, &ev, NULL, at, e);
     }
     if (rc == OK) {
-        if (r.full != h->full)
-            log_warn(r.full ? "disk_full" : "disk_has_room", "waiting_messages=%zu", h->count);
         h->full = r.full;
         if (r.ticket > h->durable) h->durable = r.ticket;
         release(h);

@@ -51,7 +51,7 @@ struct hub {
     size_t first, count, room;
     uint64_t submitted, durable; /* tickets */
     int64_t epochs;              /* reported since the start */
-    bool full;                   /* the disk is */
+    bool full;                   /* the store waits: for room, or for another writer to end */
     bool stop;                   /* somebody asked us to end */
 };
 

@@ -38,6 +38,7 @@ int64_t progress_left_ms(const struct progress *p)
 static void words(const struct progress *p, char out[256])
 {
     char left[TEXT_SHORT], speed[64] = "", rest[64] = "", failed[64] = "", nobody[32] = "";
+    const char *stalled = p->stalled ? "  waiting for the disk" : "";
     int64_t left_ms = progress_left_ms(p);
     if (p->failed) snprintf(failed, sizeof failed, "  %lld failed", (long long)p->failed);
     if (p->epochs_per_s > 0)
@@ -45,8 +46,8 @@ static void words(const struct progress *p, char out[256])
                  p->epochs_per_s);
     if (left_ms >= 0) snprintf(rest, sizeof rest, "  %s left", text_from_ms(left_ms, left));
     if (!p->workers && p->over < p->runs) snprintf(nobody, sizeof nobody, "  no worker");
-    snprintf(out, 256, "%lld/%lld runs  %lld running%s%s%s%s", (long long)p->over,
-             (long long)p->runs, (long long)p->running, failed, speed, rest, nobody);
+    snprintf(out, 256, "%lld/%lld runs  %lld running%s%s%s%s%s", (long long)p->over,
+             (long long)p->runs, (long long)p->running, failed, stalled, speed, rest, nobody);
 }
 
 /* [====>    ] of `size` characters in all. */

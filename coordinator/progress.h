@@ -14,6 +14,7 @@ struct progress {
     int64_t epochs_left;
     double epochs_per_s; /* 0: not known yet */
     size_t workers;
+    bool stalled; /* nothing can be stored just now */
 };
 
 /* Speed from counts: exponential mean over about ten seconds, begun with the first second. */

@@ -31,7 +31,7 @@ struct store_result {
     uint64_t ticket;             /* everything up to here is durable */
     struct save_answer *answers; /* of the tickets since the last call, in order */
     size_t answer_count;
-    bool full; /* the disk is full: nothing moves until there is room */
+    bool full; /* the disk is full, or another process writes: nothing moves until that is over */
 };
 
 /* Opens or makes the database (gives), starts the thread. A foreign, newer or network-disk file:

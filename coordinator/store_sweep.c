@@ -150,9 +150,24 @@ int save_sweep_settle(struct db *d, int64_t sweep, struct err *e)
     return db_do(d, SQL_SWEEP_SETTLE, e, "i", sweep);
 }
 
+/* Carries out a statement that changes some runs at a time until there are no more. All at once,
+ * SQLite would hold every page they stand on, in case that the statement fails. */
+static int change_runs(struct db *d, enum sql which, int64_t sweep, const char *at,
+                       int64_t *changed, struct err *e)
+{
+    *changed = 0;
+    for (int64_t part = 1; part > 0; *changed += part) {
+        int rc = db_do(d, which, e, at ? "it" : "i", sweep, at);
+        if (rc < 0) return rc;
+        part = sqlite3_changes(d->handle);
+    }
+    return OK;
+}
+
 int save_sweep_state(struct db *d, const struct save *s, struct save_answer *a, struct err *e)
 {
     char at[CLOCK_UTC], text[128];
+    int64_t cancelled;
     clock_utc(s->at_ms, at);
     int rc = db_do(d, SQL_SWEEP_SET_STATE, e, "it", s->sweep, save_sweep_word(s->sweep_state));
     if (rc < 0) return rc;
@@ -161,7 +176,7 @@ int save_sweep_state(struct db *d, const struct save *s, struct save_answer *a, 
         return refuse(a, text);
     }
     if (s->sweep_state == SWEEP_CANCELLED)
-        rc = db_do(d, SQL_SWEEP_CANCEL_WAITING, e, "it", s->sweep, at);
+        rc = change_runs(d, SQL_SWEEP_CANCEL_WAITING, s->sweep, at, &cancelled, e);
     snprintf(text, sizeof text, "sweep %" PRId64, s->sweep);
     if (rc == OK) rc = save_event(d, s, save_sweep_word(s->sweep_state), text, e);
     if (rc == OK) rc = save_sweep_settle(d, s->sweep, e);
@@ -172,8 +187,7 @@ int save_sweep_state(struct db *d, const struct save *s, struct save_answer *a, 
 static int retry_sweep(struct db *d, const struct save *s, struct save_answer *a, struct err *e)
 {
     char text[128];
-    int rc = db_do(d, SQL_SWEEP_RETRY, e, "i", s->sweep);
-    a->added = sqlite3_changes(d->handle);
+    int rc = change_runs(d, SQL_SWEEP_RETRY, s->sweep, NULL, &a->added, e);
     if (rc < 0 || a->added == 0) return rc;
     snprintf(text, sizeof text, "sweep %" PRId64 ": %" PRId64 " runs wait again", s->sweep,
              a->added);

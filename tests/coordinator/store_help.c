@@ -214,6 +214,16 @@ int64_t help_int(const struct help *h, const char *sql)
     return value;
 }
 
+double help_real(const struct help *h, const char *sql)
+{
+    sqlite3 *db;
+    sqlite3_stmt *s = ask(h, sql, &db);
+    double value = sqlite3_column_double(s, 0);
+    sqlite3_finalize(s);
+    sqlite3_close(db);
+    return value;
+}
+
 const char *help_text(const struct help *h, const char *sql)
 {
     static char text[4096];

@@ -49,6 +49,7 @@ struct row help_row(int64_t run, int64_t epoch);
 /* The database through a connection of its own, read-only: first column of the first row; texts
  * last until the next call. */
 int64_t help_int(const struct help *h, const char *sql);
+double help_real(const struct help *h, const char *sql);
 const char *help_text(const struct help *h, const char *sql);
 
 #endif

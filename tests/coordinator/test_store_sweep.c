@@ -156,6 +156,32 @@ void test_a_cancelled_sweep_takes_its_waiting_runs_along(void **state)
     help_close(&h);
 }
 
+/* More than one statement changes: they go in parts, so that no part needs much memory. */
+void test_a_large_sweep_is_cancelled_and_tried_again_whole(void **state)
+{
+    (void)state;
+    struct help h;
+    enum { RUNS = 25000 };
+    struct save cancel = {.kind = SAVE_SWEEP_STATE, .sweep = 1, .sweep_state = SWEEP_CANCELLED};
+    struct save retry = {.kind = SAVE_RETRY, .sweep = 1, .revive = true, .at_ms = HELP_AT};
+    help_open_run(&h, RUNS);
+    struct save_answer a = help_one(&h, cancel);
+    assert_int_equal(a.totals.cancelled, RUNS - 1);
+    sqlite3 *writer;
+    store_close(&h.store);
+    assert_int_equal(sqlite3_open(h.path, &writer), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(writer, "UPDATE runs SET state = 'failed', failures = 3", NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(writer);
+    help_reopen(&h);
+    a = help_one(&h, retry);
+    assert_int_equal(a.added, RUNS);
+    assert_int_equal(a.totals.waiting, RUNS);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM runs WHERE failures = 0"), RUNS);
+    help_close(&h);
+}
+
 void test_a_cancelled_sweep_is_tried_again_only_when_it_may_be_revived(void **state)
 {
     (void)state;
