@@ -215,8 +215,7 @@ int train_pipe_serve(int fd, const struct blas *b, struct err *e)
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
-    signal(SIGPIPE,
-           SIG_IGN); /* nobody reads our log any more: the end of the pipe says it better */
+    signal(SIGPIPE, SIG_IGN); /* of a log that nobody reads: the end of the pipe says more */
     int rc = say_ready(&p, e);
     while (rc == OK) {
         wire_envelope *m;
