@@ -31,6 +31,22 @@ CREATE TABLE sweeps (
   created_at  TEXT    NOT NULL
 ) STRICT;
 
+CREATE TABLE evaluations (
+  -- The inputs on which all models of a task are compared: for modular addition all pairs, for ising
+  -- a set of snapshots that is the same for every run. Runs of one evaluation share one map: the
+  -- sketch y of a model (geometry.sketch) is linear in the roots of its probabilities, and
+  -- |y - y'|^2 estimates the squared Hellinger distance, the mean over inputs of
+  -- sum over classes of (sqrt p - sqrt p')^2.
+  evaluation_id INTEGER PRIMARY KEY,
+  hash        TEXT    NOT NULL UNIQUE, -- SHA-256 of inputs, labels and the map of sketches
+  task        TEXT    NOT NULL,
+  samples     INTEGER NOT NULL, -- inputs
+  classes     INTEGER NOT NULL,
+  sketch_rows INTEGER NOT NULL, -- numbers of a sketch, float32, little-endian
+  ignorance   BLOB    NOT NULL, -- sketch of the model that gives every class the same probability
+  truth       BLOB    NOT NULL  -- sketch of the model that is right and certain
+) STRICT;
+
 CREATE TABLE runs (
   -- One training: a point of a sweep's grid, with everything that decides its numbers.
   run_id      INTEGER PRIMARY KEY,
@@ -53,6 +69,7 @@ CREATE TABLE runs (
   epochs_done INTEGER NOT NULL DEFAULT -1, -- last stored epoch; -1: none
   blas        TEXT,             -- kernel family it is bound to, from its first attempt
   blas_fingerprint TEXT,        -- SHA-256 of fixed products computed with that family
+  evaluation_id INTEGER REFERENCES evaluations, -- of its sketches; NULL: it has none yet
   started_at  TEXT,             -- of its first attempt
   finished_at TEXT,             -- when it was over: finished, failed or cancelled
   UNIQUE (sweep_id, setting       -- a configuration once: what its hash covers, in fewer bytes
@@ -110,6 +127,7 @@ CREATE TABLE geometry (
   run_id      INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
   epoch       INTEGER NOT NULL, -- e
   --@ metrics geometry
+  sketch      BLOB,             -- of the model's predictions, see evaluations
   PRIMARY KEY (run_id, epoch)
 ) STRICT, WITHOUT ROWID;
 

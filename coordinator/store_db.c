@@ -7,6 +7,7 @@
 #include "coordinator/store_db.h"
 
 #include "common/log.h"
+#include "proto/sketch.h"
 
 #include <errno.h>
 #include <math.h>
@@ -65,6 +66,7 @@ static int bind_one(sqlite3_stmt *s, int at, char type, va_list *args)
     int64_t i;
     const char *t;
     double x;
+    const float *y;
     switch (type) {
     case 'i': return sqlite3_bind_int64(s, at, va_arg(*args, int64_t));
     case 'n':
@@ -76,6 +78,10 @@ static int bind_one(sqlite3_stmt *s, int at, char type, va_list *args)
     case 'd':
         x = va_arg(*args, double);
         return isnan(x) ? sqlite3_bind_null(s, at) : sqlite3_bind_double(s, at, x);
+    case 's':
+        y = va_arg(*args, const float *);
+        return y ? sqlite3_bind_blob(s, at, y, SKETCH_ROWS * sizeof *y, SQLITE_STATIC)
+                 : sqlite3_bind_null(s, at);
     default: return SQLITE_MISUSE;
     }
 }

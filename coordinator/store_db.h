@@ -48,7 +48,8 @@ void db_checkpoint(struct db *d, bool whole);
 
 /* Binds the parameters of a statement in order, one letter each:
  *   i int64_t   n int64_t (INT64_MIN: NULL)   t const char * (NULL: NULL)   d double (NaN: NULL)
- * Texts are lent until the statement is done. Gives NULL and fills e on failure. */
+ *   s const float *: a sketch (NULL: NULL)
+ * Texts and sketches are lent until the statement is done. Gives NULL and fills e on failure. */
 sqlite3_stmt *db_bind(struct db *d, enum sql which, struct err *e, const char *types, ...);
 
 /* 1: a row is there; 0: no more, the statement is done; negative: failed, the statement is done. */

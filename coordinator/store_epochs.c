@@ -5,6 +5,9 @@
  */
 #include "coordinator/store_db.h"
 
+#include "common/hash.h"
+#include "proto/sketch.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -93,6 +96,19 @@ static int compare_cell(struct save_answer *a, int64_t epoch, const struct metri
     return differs(a, epoch, m->name, stored, now);
 }
 
+/* Both may be absent. They are compared as bytes: a zero has its sign here. */
+static void compare_sketch(struct save_answer *a, const struct row *r, sqlite3_stmt *s, int column)
+{
+    const void *was = s ? sqlite3_column_blob(s, column) : NULL;
+    size_t bytes = was ? (size_t)sqlite3_column_bytes(s, column) : 0;
+    if (!was && !r->sketch) return;
+    if (was && r->sketch && bytes == SKETCH_ROWS * sizeof *r->sketch &&
+        memcmp(was, r->sketch, bytes) == 0)
+        return;
+    differs(a, r->epoch, "sketch", was ? "other numbers" : "nothing",
+            r->sketch ? "these" : "nothing");
+}
+
 /* A row that is not there is a row of NULLs. */
 static int compare_table(struct db *d, const struct row *r, struct save_answer *a,
                          enum metric_table table, struct err *e)
@@ -101,13 +117,16 @@ static int compare_table(struct db *d, const struct row *r, struct save_answer *
     sqlite3_stmt *s = db_bind(d, which, e, "ii", a->run, r->epoch);
     int found = s ? db_step(d, s, e) : E_STORE;
     if (found < 0) return found;
-    for (int i = 0, column = 0; i < METRIC_COUNT && a->verdict == VERDICT_STORED; i++) {
+    int column = 0;
+    for (int i = 0; i < METRIC_COUNT && a->verdict == VERDICT_STORED; i++) {
         const struct metric_info *m = &metric_list[i];
         if (m->table != table) continue;
         struct cell is = cell_of(m, r->value[i]), was = {NAN, ""};
         if (found) was = cell_read(s, column++, m);
         compare_cell(a, r->epoch, m, &was, &is);
     }
+    if (table == METRIC_TABLE_geometry && a->verdict == VERDICT_STORED)
+        compare_sketch(a, r, found ? s : NULL, column);
     if (found) db_done(s);
     return OK;
 }
@@ -183,6 +202,23 @@ static int compare_features(struct db *d, const struct row *r, struct save_answe
     return compare_count(d, r, a, SQL_FEATURE_COUNT, r->feature_count, "features", "features", e);
 }
 
+/* Only an epoch that names an evaluation is asked about it. */
+static int compare_evaluation(struct db *d, const struct row *r, struct save_answer *a,
+                              struct err *e)
+{
+    char stored[HASH_HEX] = "nothing";
+    if (!r->evaluation.hash) return OK;
+    sqlite3_stmt *s = db_bind(d, SQL_RUN_EVALUATION_GET, e, "i", a->run);
+    int found = s ? db_step(d, s, e) : E_STORE;
+    if (found < 0) return found;
+    if (found) {
+        db_text(s, 0, stored, sizeof stored);
+        db_done(s);
+    }
+    if (strcmp(stored, r->evaluation.hash) == 0) return OK;
+    return differs(a, r->epoch, "evaluation", stored, r->evaluation.hash);
+}
+
 static int compare(struct db *d, const struct row *r, struct save_answer *a, struct err *e)
 {
     int rc = compare_table(d, r, a, METRIC_TABLE_epochs, e);
@@ -190,6 +226,7 @@ static int compare(struct db *d, const struct row *r, struct save_answer *a, str
         rc = compare_table(d, r, a, METRIC_TABLE_geometry, e);
     if (rc == OK && a->verdict == VERDICT_STORED) rc = compare_pruning(d, r, a, e);
     if (rc == OK && a->verdict == VERDICT_STORED) rc = compare_features(d, r, a, e);
+    if (rc == OK && a->verdict == VERDICT_STORED) rc = compare_evaluation(d, r, a, e);
     return rc;
 }
 
@@ -201,13 +238,20 @@ static int insert_table(struct db *d, const struct row *r, int64_t run, enum met
     enum sql which = table == METRIC_TABLE_epochs ? SQL_EPOCH_INSERT : SQL_GEOMETRY_INSERT;
     sqlite3_stmt *s = db_bind(d, which, e, "ii", run, r->epoch);
     if (!s) return E_STORE;
-    for (int i = 0, at = 3; i < METRIC_COUNT; i++) {
+    int at = 3;
+    for (int i = 0; i < METRIC_COUNT; i++) {
         const struct metric_info *m = &metric_list[i];
         if (m->table != table) continue;
         struct cell c = cell_of(m, r->value[i]);
         if (cell_bind(s, at++, m, &c) == SQLITE_OK) continue;
         db_done(s);
         return err_set(e, E_STORE, "%s: run %" PRId64 ": cannot bind %s", d->path, run, m->name);
+    }
+    size_t bytes = SKETCH_ROWS * sizeof *r->sketch;
+    if (table == METRIC_TABLE_geometry && r->sketch &&
+        sqlite3_bind_blob(s, at, r->sketch, (int)bytes, SQLITE_TRANSIENT) != SQLITE_OK) {
+        db_done(s);
+        return err_set(e, E_STORE, "%s: run %" PRId64 ": cannot bind a sketch", d->path, run);
     }
     return db_step(d, s, e);
 }
@@ -216,7 +260,20 @@ static bool has_geometry(const struct row *r)
 {
     for (int i = 0; i < METRIC_COUNT; i++)
         if (metric_list[i].table == METRIC_TABLE_geometry && present(r->value[i])) return true;
-    return false;
+    return r->sketch != NULL;
+}
+
+/* The run's evaluation, which is stored with the first run that names it. */
+static int insert_evaluation(struct db *d, const struct evaluation *v, int64_t run, struct err *e)
+{
+    int64_t number = 0;
+    int rc = db_integer(d, &number, 0, SQL_EVALUATION_OF_HASH, e, "t", v->hash);
+    if (rc == OK && !number) {
+        rc = db_do(d, SQL_EVALUATION_INSERT, e, "itiiiss", run, v->hash, (int64_t)v->samples,
+                   (int64_t)v->classes, (int64_t)SKETCH_ROWS, v->ignorance, v->truth);
+        number = sqlite3_last_insert_rowid(d->handle);
+    }
+    return rc < 0 ? rc : db_do(d, SQL_RUN_EVALUATION, e, "ii", run, number);
 }
 
 static int insert(struct db *d, const struct row *r, int64_t run, size_t *rows, struct err *e)
@@ -233,6 +290,7 @@ static int insert(struct db *d, const struct row *r, int64_t run, size_t *rows, 
         const struct feature *f = &r->features[i];
         rc = db_do(d, SQL_FEATURE_INSERT, e, "iittd", run, r->epoch, f->layer, f->name, f->value);
     }
+    if (rc == OK && r->evaluation.hash) rc = insert_evaluation(d, &r->evaluation, run, e);
     return rc;
 }
 

@@ -26,4 +26,6 @@ void row_clear(struct row *r, int64_t epoch)
     r->pruning = NULL;
     r->feature_count = 0;
     r->features = NULL;
+    r->sketch = NULL;
+    r->evaluation = (struct evaluation){0};
 }

@@ -45,6 +45,13 @@ struct feature {
     double value;
 };
 
+/* The fixed inputs on which models of a task are compared, and its landmarks (proto/sketch.h). */
+struct evaluation {
+    const char *hash; /* 64 hexadecimal digits, lent */
+    uint32_t samples, classes;
+    const float *ignorance, *truth; /* [SKETCH_ROWS], lent */
+};
+
 /* Everything a run says about one epoch. NaN is "not measured" (NULL in the tables). */
 struct row {
     int64_t epoch;
@@ -53,9 +60,11 @@ struct row {
     const struct pruning_point *pruning; /* lent */
     size_t feature_count;
     const struct feature *features; /* lent */
+    const float *sketch;            /* [SKETCH_ROWS] or NULL, lent */
+    struct evaluation evaluation;   /* of epoch 0, else hash is NULL */
 };
 
-/* Sets every value to NaN and no pruning, no features. */
+/* Sets every value to NaN and no pruning, features, sketch or evaluation. */
 void row_clear(struct row *r, int64_t epoch);
 
 #endif

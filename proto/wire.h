@@ -37,8 +37,8 @@ void wire_clean(char *text, size_t limit, bool lines);
 
 /* A Grokd__Epoch from a row and back: values that are NaN are left out, unknown ids are passed
  * over. wire_epoch gives (free with grokd__epoch__free_unpacked(m, NULL); NULL: no memory);
- * wire_row lends its strings from m; `points` (at least m->n_pruning) holds the curve, `features`
- * (at least m->n_features) the features. */
+ * wire_row lends its strings and sketches from m; `points` (at least m->n_pruning) holds the curve,
+ * `features` (at least m->n_features) the features. */
 Grokd__Epoch *wire_epoch(const struct row *r);
 void wire_row(const Grokd__Epoch *m, struct row *r, struct pruning_point *points,
               struct feature *features);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* train_json: a row and a configuration as JSON, one line each. */
 #include "worker/train_json.h"
+#include "proto/sketch.h"
 #include "version.h"
 
 #include <inttypes.h>
@@ -64,6 +65,39 @@ static void put_feature(FILE *to, const struct feature *f)
     fputc('}', to);
 }
 
+/* Base 64 of RFC 4648, padded. */
+static void put_base64(FILE *to, const void *data, size_t bytes)
+{
+    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *b = data;
+    for (size_t i = 0; i < bytes; i += 3) {
+        size_t left = bytes - i;
+        uint32_t three = (uint32_t)b[i] << 16 | (uint32_t)(left > 1 ? b[i + 1] : 0) << 8 |
+                         (uint32_t)(left > 2 ? b[i + 2] : 0);
+        fputc(digit[three >> 18], to);
+        fputc(digit[three >> 12 & 63], to);
+        fputc(left > 1 ? digit[three >> 6 & 63] : '=', to);
+        fputc(left > 2 ? digit[three & 63] : '=', to);
+    }
+}
+
+static void put_sketch(FILE *to, const char *name, const float *sketch)
+{
+    fprintf(to, ", \"%s\": \"", name);
+    put_base64(to, sketch, SKETCH_ROWS * sizeof *sketch);
+    fputc('"', to);
+}
+
+static void put_evaluation(FILE *to, const struct evaluation *v)
+{
+    fprintf(to,
+            ", \"evaluation\": {\"hash\": \"%s\", \"samples\": %" PRIu32 ", \"classes\": %" PRIu32,
+            v->hash, v->samples, v->classes);
+    put_sketch(to, "ignorance", v->ignorance);
+    put_sketch(to, "truth", v->truth);
+    fputc('}', to);
+}
+
 void train_json_row(FILE *to, const struct row *r)
 {
     fprintf(to, "{\"epoch\": %" PRId64, r->epoch);
@@ -83,7 +117,10 @@ void train_json_row(FILE *to, const struct row *r)
         fputs(i ? ", " : ", \"features\": [", to);
         put_feature(to, &r->features[i]);
     }
-    fputs(r->feature_count ? "]}\n" : "}\n", to);
+    if (r->feature_count) fputc(']', to);
+    if (r->sketch) put_sketch(to, "sketch", r->sketch);
+    if (r->evaluation.hash) put_evaluation(to, &r->evaluation);
+    fputs("}\n", to);
 }
 
 void train_json_run(FILE *to, const struct params *p, const struct blas *b)

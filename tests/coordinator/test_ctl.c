@@ -220,8 +220,9 @@ void test_export_writes_tables_as_csv_and_lines_of_json(void **state)
     assert_null(strstr(written, "\n3,"));
     assert_int_equal(ctl(h.dir, "export", "--format", "jsonl", NULL), 0);
     says("{\"run_id\": 1, \"sweep_id\": 1, \"sweep\": \"first\"");
-    static const char *const tables[] = {"summary", "seed_mean", "sweeps",   "runs",    "geometry",
-                                         "pruning", "features",  "attempts", "workers", "events"};
+    static const char *const tables[] = {"summary",  "seed_mean", "sweeps",     "runs",
+                                         "geometry", "pruning",   "features",   "attempts",
+                                         "workers",  "events",    "evaluations"};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (ctl(h.dir, "export", "--table", tables[i], NULL) != 0)
             fail_msg("%s: %s", tables[i], error.text);

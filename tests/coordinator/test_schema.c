@@ -40,12 +40,15 @@ void test_the_columns_of_the_design_are_there(void **state)
         {"sweeps", "sweep_id name spec spec_hash state priority created_at"},
         {"runs",
          "run_id sweep_id point config_hash state reason attempt failures losses epochs_done "
+         "evaluation_id "
          "started_at finished_at"},
         {"attempts",
          "run_id attempt worker_id started_at ended_at outcome reason from_epoch to_epoch "
          "blas seconds"},
         {"workers", "worker_id uuid host cpu slots version git state connected_at last_seen_at"},
         {"pruning", "run_id epoch scheme layer fraction accuracy loss"},
+        {"geometry", "run_id epoch sketch"},
+        {"evaluations", "evaluation_id hash task samples classes sketch_rows ignorance truth"},
         {"features", "run_id epoch layer name value"},
         {"summaries",
          "run_id t_train t_test t_grok grokked t_train_95 t_test_95 t_grok_95 grokked_95 "

@@ -2,6 +2,7 @@
 /* wire: what was packed comes back, and hostile bytes are refused without harm. */
 #include "proto/wire.h"
 
+#include "proto/sketch.h"
 #include "tests/test.h"
 
 #include <math.h>
@@ -31,6 +32,8 @@ static wire_envelope *two_epochs(void)
     static const struct feature learned[] = {
         {"fc1", "energy_mean", 0.1 + 0.2}, {"fc1", "energy_median", NAN}, {"fc1", "q", 1}};
     static const struct pruning_point curve[] = {{"layer", "", 0, 1, 0.01}, {"layer", "", 1, 0, 5}};
+    static const float truth[SKETCH_ROWS] = {1, -2}, sketch[SKETCH_ROWS] = {-0.0F, 0.25F};
+    static const char hash[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
     wire_envelope *m = malloc(sizeof *m);
     envelope(m, GROKD__ENVELOPE__BODY_EPOCHS);
     m->epochs = malloc(sizeof *m->epochs);
@@ -48,6 +51,8 @@ static wire_envelope *two_epochs(void)
         r.pruning_count = i ? 2 : 0;
         r.features = learned;
         r.feature_count = i ? 3 : 0;
+        r.sketch = i ? sketch : NULL;
+        if (i) r.evaluation = (struct evaluation){hash, 121, 11, sketch, truth};
         m->epochs->epochs[i] = wire_epoch(&r);
         assert_non_null(m->epochs->epochs[i]);
     }
@@ -76,6 +81,13 @@ void test_rows_come_back_to_the_bit_and_nan_is_left_out(void **state)
     assert_string_equal(r.features[0].layer, "fc1");
     assert_string_equal(r.features[1].name, "q");
     assert_true(r.features[0].value == 0.1 + 0.2);
+    assert_true(signbit(r.sketch[0]) && r.sketch[1] == 0.25F && r.sketch[255] == 0);
+    assert_memory_equal(r.evaluation.hash, "0123456789abcdef0", 17);
+    assert_int_equal(r.evaluation.samples * r.evaluation.classes, 1331);
+    assert_true(r.evaluation.ignorance[1] == 0.25F && r.evaluation.truth[1] == -2);
+    wire_row(back->epochs->epochs[0], &r, points, features);
+    assert_null(r.sketch);
+    assert_null(r.evaluation.hash);
     wire_free(&m);
     wire_free(&back);
     assert_null(back);
@@ -101,6 +113,30 @@ static void refused(const wire_envelope *m, const char *why)
     assert_int_equal(round_trip(m, &back, &e), E_PROTO);
     assert_null(back);
     if (!strstr(e.text, why)) fail_msg("%s; expected %s", e.text, why);
+}
+
+void test_sketches_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    wire_envelope *m = two_epochs();
+    Grokd__Epoch *last = m->epochs->epochs[1];
+    last->sketch.len--;
+    refused(m, "a sketch that is none");
+    last->sketch.len++;
+    ((float *)(void *)last->sketch.data)[255] = INFINITY;
+    refused(m, "a sketch that is none");
+    ((float *)(void *)last->sketch.data)[255] = 0;
+    last->evaluation->truth.len = 0;
+    refused(m, "a landmark that is no sketch");
+    last->evaluation->truth.len = last->sketch.len;
+    last->evaluation->classes = 0;
+    refused(m, "without samples or classes");
+    last->evaluation->classes = 11;
+    last->evaluation->hash[63] = 'g';
+    refused(m, "whose hash is none");
+    last->evaluation->hash[63] = '\0';
+    refused(m, "whose hash is none");
+    wire_free(&m);
 }
 
 void test_epochs_that_cannot_be_are_refused(void **state)

@@ -2,6 +2,7 @@
 /* train_json: rows and configurations as JSON that any reader takes. */
 #include "worker/train_json.h"
 
+#include "proto/sketch.h"
 #include "tests/test.h"
 
 #include <math.h>
@@ -67,6 +68,27 @@ void test_features_are_an_array_of_objects(void **state)
     assert_non_null(strstr(text, ", \"features\": [{\"layer\": \"conv1\", \"name\": "
                                  "\"energy_mean\", \"value\": 0.25}, {\"layer\": \"fc1\", "
                                  "\"name\": \"q\", \"value\": null}]}\n"));
+    free(text);
+}
+
+void test_a_sketch_is_base_64_and_an_evaluation_an_object(void **state)
+{
+    (void)state;
+    static const float sketch[SKETCH_ROWS] = {1, -2}, zero[SKETCH_ROWS];
+    struct row r;
+    row_clear(&r, 0);
+    char *text = row_text(&r);
+    assert_null(strstr(text, "sketch"));
+    free(text);
+    r.sketch = sketch;
+    r.evaluation = (struct evaluation){"ab12", 121, 11, zero, sketch};
+    text = row_text(&r);
+    assert_non_null(strstr(text, ", \"sketch\": \"AACAPwAAAMAAAAAA"));
+    assert_non_null(strstr(text, "AAAAAAAAAA==\", \"evaluation\""));
+    assert_non_null(strstr(text, ", \"evaluation\": {\"hash\": \"ab12\", \"samples\": 121, "
+                                 "\"classes\": 11, \"ignorance\": \"AAAA"));
+    assert_non_null(strstr(text, ", \"truth\": \"AACAPwAAAMAAAAAA"));
+    assert_string_equal(text + strlen(text) - 4, "\"}}\n");
     free(text);
 }
 

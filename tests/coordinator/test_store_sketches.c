@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+/* Sketches and the evaluation they belong to in a real database: stored as they came, and compared
+ * when they come again. */
+#include "proto/sketch.h"
+#include "tests/coordinator/store_help.h"
+#include "tests/test.h"
+
+#include <math.h>
+#include <string.h>
+
+#define HASH_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define HASH_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static const float ignorance[SKETCH_ROWS] = {1, 2}, truth[SKETCH_ROWS] = {3, -4};
+
+static struct save_answer send_row(struct help *h, int64_t run, struct row *r)
+{
+    return help_one(h, help_epochs(run, 1, r, 1));
+}
+
+/* An epoch of nothing but a sketch. */
+static struct row sketched(int64_t epoch, const float *sketch)
+{
+    struct row r;
+    row_clear(&r, epoch);
+    r.sketch = sketch;
+    return r;
+}
+
+void test_a_sketch_is_stored_as_it_came(void **state)
+{
+    (void)state;
+    struct help h;
+    help_open_run(&h, 1);
+    float sketch[SKETCH_ROWS] = {0.25F, -0.0F};
+    struct row r = sketched(0, sketch), none = help_row(1, 1);
+    assert_int_equal(send_row(&h, 1, &r).verdict, VERDICT_STORED);
+    assert_int_equal(help_int(&h, "SELECT length(sketch) FROM geometry WHERE run_id = 1"), 1024);
+    assert_string_equal(help_text(&h, "SELECT hex(substr(sketch, 1, 12)) FROM geometry"),
+                        "0000803E0000008000000000");
+    assert_int_equal(help_int(&h, "SELECT evaluation_id IS NULL FROM runs WHERE run_id = 1"), 1);
+    send_row(&h, 1, &none);
+    assert_int_equal(help_int(&h, "SELECT sketch IS NULL FROM geometry WHERE epoch = 1"), 1);
+    help_close(&h);
+}
+
+void test_a_sketch_that_comes_again_must_be_the_same_to_the_bit(void **state)
+{
+    (void)state;
+    struct help h;
+    help_open_run(&h, 1);
+    float sketch[SKETCH_ROWS] = {0.25F}, other[SKETCH_ROWS] = {0.25F};
+    struct row r = sketched(0, sketch), is = sketched(0, other), none = sketched(0, NULL);
+    send_row(&h, 1, &r);
+    assert_int_equal(send_row(&h, 1, &is).verdict, VERDICT_STORED);
+    other[255] = nextafterf(0, 1);
+    struct save_answer a = send_row(&h, 1, &is);
+    assert_int_equal(a.verdict, VERDICT_DIFFERS);
+    assert_non_null(strstr(a.reason, "epoch 0: sketch was stored as other numbers"));
+    assert_int_equal(send_row(&h, 1, &none).verdict, VERDICT_DIFFERS);
+    none.epoch = is.epoch = 1;
+    send_row(&h, 1, &none);
+    a = send_row(&h, 1, &is);
+    assert_non_null(strstr(a.reason, "epoch 1: sketch was stored as nothing and is now these"));
+    help_close(&h);
+}
+
+void test_runs_of_one_evaluation_share_its_row(void **state)
+{
+    (void)state;
+    struct help h;
+    help_open_run(&h, 2);
+    help_one(&h, help_assign(2, 1, 1));
+    struct row r = sketched(0, truth);
+    r.evaluation = (struct evaluation){HASH_A, 12769, 113, ignorance, truth};
+    send_row(&h, 1, &r);
+    send_row(&h, 2, &r);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM runs JOIN evaluations USING "
+                                  "(evaluation_id) WHERE hash = '" HASH_A
+                                  "' AND evaluations.task = 'modular_addition' AND samples = 12769 "
+                                  "AND classes = 113 AND sketch_rows = 256"),
+                     2);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM evaluations"), 1);
+    assert_string_equal(help_text(&h,
+                                  "SELECT hex(substr(ignorance, 1, 8)) || hex(substr(truth, 1, 8)) "
+                                  "FROM evaluations WHERE length(ignorance) = 1024"),
+                        "0000803F0000004000004040000080C0");
+    assert_int_equal(send_row(&h, 1, &r).verdict, VERDICT_STORED);
+    r.evaluation.hash = HASH_B;
+    struct save_answer a = send_row(&h, 1, &r);
+    assert_int_equal(a.verdict, VERDICT_DIFFERS);
+    assert_non_null(strstr(a.reason, "evaluation was stored as " HASH_A " and is now bbbb"));
+    help_close(&h);
+}
