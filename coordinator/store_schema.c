@@ -87,6 +87,43 @@ static void means(FILE *out)
     }
 }
 
+/* What the paper's own sweeps vary. */
+static bool is_varied(int param)
+{
+    return param == PARAM_weight_multiplier || param == PARAM_weight_decay ||
+           param == PARAM_batch_size || param == PARAM_epochs || param == PARAM_seed;
+}
+
+static void is_default(FILE *out, const struct params *p, int param)
+{
+    char text[PARAM_TEXT_SIZE];
+    const char *name = param_list[param].name;
+    switch (param_list[param].kind) {
+    case PARAM_SEED: fprintf(out, "%s = seed", name); return;
+    case PARAM_BOOL: fprintf(out, "%s = %d", name, (int)param_get(p, param).integer); return;
+    case PARAM_CHOICE: fprintf(out, "%s = '%s'", name, param_text(p, param, text)); return;
+    default: fprintf(out, "%s = %s", name, param_text(p, param, text));
+    }
+}
+
+static void defaults_of_the_tasks(FILE *out)
+{
+    for (int64_t task = 0; task < PARAM_TASKS; task++) {
+        struct params p;
+        struct err e;
+        const char *and = task ? "      OR (" : "      (";
+        params_of_task(&p, task);
+        params_resolve(&p, &e); /* cannot fail: a test plans every task's defaults */
+        for (int i = 0; i < PARAM_COUNT; i++) {
+            if (is_varied(i) || !param_belongs(i, task)) continue;
+            fputs(and, out);
+            is_default(out, &p, i);
+            and = "\n       AND ";
+        }
+        fputs(")\n", out);
+    }
+}
+
 static const struct {
     const char *mark;
     void (*write)(FILE *out);
@@ -96,7 +133,8 @@ static const struct {
              {"and seeds", and_seeds},
              {"metrics epochs", metrics_epochs},
              {"metrics geometry", metrics_geometry},
-             {"means of e", means}};
+             {"means of e", means},
+             {"defaults of the tasks", defaults_of_the_tasks}};
 
 /* A line without its end. One whose mark is unknown is left, and the test of the schema sees it. */
 static void write_line(FILE *out, const char *line, size_t length)

@@ -160,3 +160,42 @@ void test_run_summary_has_a_row_for_every_run(void **state)
                      5);
     help_close(&h);
 }
+
+/* Runs of a sweep file that end at once: what paper_runs lists of them, a line each. */
+static const char *paper_runs(const char *parameters)
+{
+    struct help h;
+    static char lines[1024];
+    char *spec = NULL;
+    help_open(&h);
+    assert_true(asprintf(&spec, "name: x\nmethod: grid\nparameters:\n%s", parameters) > 0);
+    help_one(&h, help_sweep(1, spec));
+    help_one(&h, help_worker(1));
+    int64_t runs = help_int(&h, "SELECT count(*) FROM runs");
+    for (int64_t run = 1; run <= runs; run++) {
+        struct row r = help_row(run, 0);
+        help_one(&h, help_assign(run, 1, 1));
+        help_one(&h, help_epochs(run, 1, &r, 1));
+        if (run < runs) help_one(&h, help_end(run, 1, "finished", RUN_FINISHED));
+    }
+    snprintf(lines, sizeof lines, "%s",
+             help_text(&h, "SELECT group_concat(printf('%s %g %d', task, weight_multiplier, "
+                           "epochs)) FROM paper_runs"));
+    help_close(&h);
+    return lines;
+}
+
+void test_paper_runs_are_finished_ones_at_its_settings(void **state)
+{
+    (void)state;
+    assert_string_equal(paper_runs("  weight_multiplier: {values: [0.1, 4, 10]}\n"),
+                        "modular_addition 0.1 1000,modular_addition 4 1000");
+    assert_string_equal(paper_runs("  task: {value: ising}\n  seed: {min: 0, max: 1}\n"),
+                        "ising 1 100000");
+    assert_string_equal(paper_runs("  hidden: {values: [256, 512, 1024]}\n"),
+                        "modular_addition 1 1000");
+    assert_string_equal(paper_runs("  epochs: {values: [100, 900, 5000, 20]}\n"),
+                        "modular_addition 1 900");
+    assert_string_equal(paper_runs("  init_seed: {values: [0, 1, 2]}\n"),
+                        "modular_addition 1 1000");
+}
