@@ -20,7 +20,7 @@
 #define ARGUMENT_LIMIT 4096        /* bytes of one argument of Work or Command */
 #define TEXT_LIMIT     (2u << 20)  /* bytes of a log or a sweep file */
 #define IDS_LIMIT      256         /* values of one epoch; keeps the search for twins short */
-#define FEATURES_LIMIT 256         /* the same of features */
+#define FEATURES_LIMIT 2048        /* features of one epoch */
 #define HOLDINGS_LIMIT 16384       /* runs of one worker: each is answered */
 #define BLAS_LIMIT     64          /* kernel families of one worker */
 #define MEMORY_LIMIT   (32u << 20) /* bytes that a message may take once it is decoded */
@@ -140,17 +140,26 @@ static const char *pruning_fault(Grokd__Pruning *const *points, size_t n)
     return fault;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    const Grokd__Feature *x = *(Grokd__Feature *const *)a, *y = *(Grokd__Feature *const *)b;
+    int order = strcmp(x->layer, y->layer);
+    return order ? order : strcmp(x->name, y->name);
+}
+
 static const char *features_fault(const Grokd__Epoch *m)
 {
-    if (m->n_features > FEATURES_LIMIT) return "more features in an epoch than there can be";
-    for (size_t i = 0; i < m->n_features; i++) {
-        const Grokd__Feature *f = m->features[i];
-        if (!name_ok(f->layer) || !name_ok(f->name) || isnan(f->value))
+    Grokd__Feature *sorted[FEATURES_LIMIT];
+    size_t n = m->n_features;
+    if (n > FEATURES_LIMIT) return "more features in an epoch than there can be";
+    for (size_t i = 0; i < n; i++) {
+        sorted[i] = m->features[i];
+        if (!name_ok(sorted[i]->layer) || !name_ok(sorted[i]->name) || isnan(sorted[i]->value))
             return "a feature that cannot be";
-        for (size_t j = 0; j < i; j++)
-            if (!strcmp(f->layer, m->features[j]->layer) && !strcmp(f->name, m->features[j]->name))
-                return "a feature that stands twice in an epoch";
     }
+    qsort(sorted, n, sizeof *sorted, by_name);
+    for (size_t i = 1; i < n; i++)
+        if (!by_name(&sorted[i - 1], &sorted[i])) return "a feature that stands twice in an epoch";
     return NULL;
 }
 

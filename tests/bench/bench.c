@@ -45,7 +45,7 @@ static const struct entry {
     int64_t variants; /* of the Fisher information; 0: no matter */
     bool dear;
 } entries[] = {
-    {&gauge_train_end, "training set at the end", 0, false},
+    {&gauge_train_end, "logits of both sets, shared", 0, false},
     {&gauge_norm, "weight norm", 0, false},
     {&gauge_fourier, "Fourier IPR, input and output", 0, false},
     {&gauge_features, "correlations with physics", 0, false},
@@ -76,6 +76,8 @@ struct duel {
     struct series ours, theirs, measure[ENTRIES];
     bool on[ENTRIES];
     void *state[ENTRIES];
+    struct logits logits;
+    struct findings findings;
 };
 
 struct bench {
@@ -165,13 +167,15 @@ static void torch_close(struct torch *t)
 /* ---- the rounds --------------------------------------------------------------------------------
  */
 
-static struct view view_of(const struct duel *d, size_t entry)
+static struct view view_of(struct duel *d, size_t entry)
 {
     return (struct view){.params = &d->params,
                          .settings = &d->settings[entry],
                          .task = trainer_task(d->trainer),
                          .model = trainer_model(d->trainer),
-                         .epoch = trainer_done(d->trainer)};
+                         .epoch = trainer_done(d->trainer),
+                         .logits = &d->logits,
+                         .findings = &d->findings};
 }
 
 static int open_entry(struct duel *d, size_t i, struct err *e)
@@ -193,6 +197,8 @@ static int duel_open(struct duel *d, int64_t task, const char *script, struct er
     int rc = params_resolve(&d->params, e);
     if (rc == OK) rc = trainer_open(&d->trainer, &d->params, NULL, e);
     if (rc == OK) rc = trainer_start(d->trainer, &row, e);
+    if (rc == OK)
+        rc = logits_open(&d->logits, trainer_model(d->trainer), trainer_task(d->trainer), e);
     for (size_t i = 0; i < ENTRIES && rc == OK; i++) rc = open_entry(d, i, e);
     param_text(&d->params, PARAM_task, name);
     return rc == OK ? torch_open(&d->torch, script, name, e) : rc;
@@ -203,6 +209,8 @@ static void duel_close(struct duel *d)
     torch_close(&d->torch);
     for (size_t i = 0; i < ENTRIES; i++)
         if (d->on[i] && entries[i].gauge->close) entries[i].gauge->close(d->state[i]);
+    logits_close(&d->logits);
+    findings_close(&d->findings);
     trainer_close(&d->trainer);
 }
 
@@ -232,6 +240,8 @@ static int duel_round(struct duel *d, int epochs, int counts, struct err *e)
         struct view v = view_of(d, i);
         double start = now();
         if (!d->on[i]) continue;
+        d->findings.count = 0;
+        if (entries[i].gauge == &gauge_train_end) logits_take(&d->logits, v.model);
         rc = entries[i].gauge->read(d->state[i], &v, &row, e);
         if (counts) d->measure[i].seconds[d->measure[i].count++] = now() - start;
     }

@@ -236,12 +236,12 @@ static int open_features(void **state, const struct view *v, struct err *e)
 
 static int read_features(void *state, const struct view *v, struct row *row, struct err *e)
 {
-    (void)e;
+    int rc = OK;
     struct features *f = state;
     features_measure(f, v->model, &v->task->test);
-    row->features = f->value;
-    row->feature_count = f->value_count;
-    if (f->value_count == 0) return OK;
+    for (size_t i = 0; i < f->value_count && rc == OK; i++)
+        rc = findings_add(v->findings, f->value[i].layer, f->value[i].name, f->value[i].value, e);
+    if (rc < 0 || f->value_count == 0) return rc;
     const struct feature *last = f->value + f->value_count - FEATURE_QUANTITIES * STATISTICS;
     row->value[METRIC_corr_energy] = last[FEATURE_ENERGY * STATISTICS + WEIGHTED].value;
     row->value[METRIC_corr_abs_magnetization] =

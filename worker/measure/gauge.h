@@ -12,16 +12,21 @@
 #include "proto/metric.h"
 #include "proto/param.h"
 #include "proto/settings.h"
+#include "worker/measure/findings.h"
+#include "worker/measure/logits.h"
 #include "worker/train/model.h"
 #include "worker/train/task.h"
 
-/* What a gauge looks at; all lent. In open and load the model gives shapes only. */
+/* What a gauge looks at; all lent. In open and load the model gives shapes only, and there are no
+ * logits and no findings. */
 struct view {
     const struct params *params;
     const struct settings *settings;
     const struct task *task;
     const struct model *model;
     int64_t epoch;
+    struct logits *logits;     /* of the model */
+    struct findings *findings; /* where a gauge puts its features */
 };
 
 struct gauge {

@@ -17,6 +17,8 @@ static const struct gauge *const gauges[] = {
 struct measure {
     struct view view; /* of the last epoch; the model is lent only during a call */
     struct model shape;
+    struct logits logits;
+    struct findings findings;
     bool on[GAUGES];
     void *state[GAUGES];
 };
@@ -24,9 +26,9 @@ struct measure {
 int measure_open(struct measure **out, const struct params *p, const struct settings *s,
                  const struct model *m, const struct task *t, struct err *e)
 {
-    int rc = OK;
     struct measure *new = calloc(1, sizeof *new);
     if (!new) return err_set(e, E_NOMEM, "measures: no memory");
+    int rc = logits_open(&new->logits, m, t, e);
     new->shape = *m;
     new->shape.theta = NULL;
     new->view = (struct view){.params = p, .settings = s, .task = t, .model = m};
@@ -44,6 +46,10 @@ void measure_close(struct measure **m)
 {
     for (size_t i = 0; *m && i < GAUGES; i++)
         if (gauges[i]->close) gauges[i]->close((*m)->state[i]);
+    if (*m) {
+        logits_close(&(*m)->logits);
+        findings_close(&(*m)->findings);
+    }
     free(*m);
     *m = NULL;
 }
@@ -63,9 +69,15 @@ int measure_epoch(struct measure *m, const struct model *model, int64_t epoch, s
     if (!settings_measured(m->view.settings, epoch, m->view.params->epochs)) return OK;
     m->view.model = model;
     m->view.epoch = epoch;
+    m->view.logits = &m->logits;
+    m->view.findings = &m->findings;
+    m->findings.count = 0;
+    logits_take(&m->logits, model);
     for (size_t i = 0; i < GAUGES && rc == OK; i++)
         if (m->on[i]) rc = gauges[i]->read(m->state[i], &m->view, row, e);
     m->view.model = &m->shape;
+    row->features = m->findings.at;
+    row->feature_count = m->findings.count;
     row->value[METRIC_measure_seconds] = now_seconds() - start;
     return rc;
 }

@@ -5,7 +5,8 @@
  * losses whatever is measured. The same model and history give the same bits.
  * Order of use: measure_open, perhaps measure_load, then measure_epoch for every epoch in rising
  * order (epoch 0 too), whether it is measured or not.
- * Memory: about ten copies of the parameters, allocated once.
+ * Memory: about ten copies of the parameters and at most LOGITS_KEPT bytes of logits, allocated
+ * once.
  * Which measures there are: the list in measure.c; each has a file of its own that says its
  * formula.
  */
