@@ -163,15 +163,15 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/%.main.o $(call obj,$(TEST_H
 .PHONY: unit check-all
 unit: $(TEST_BIN)
 
-# What tests/run.sh is given: NAME=COMMAND.
+# What tests/run.sh is given: NAME=COMMAND. Under valgrind's hundredfold time, TEST_SHORT spares epochs.
 E2E            := $(sort $(filter-out tests/e2e/lib.sh,$(wildcard tests/e2e/*.sh)))
 BUILD_ASAN      = $(MAKE) -s BUILD=$(BUILD)/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' all unit
 ITEMS_CHECK     = $(foreach c,style rooms doors sizes,"make $(c)=tests/house/check.sh $(c)") \
                   "clang builds all=$(MAKE) -s CC=clang BUILD=$(BUILD)/clang all unit" \
                   $(foreach t,$(TEST_BIN),"$(patsubst $(BUILD)/%,%,$(t))=$(t)") \
                   $(foreach t,$(E2E),"$(t)=BUILD=$(BUILD) $(t)")
-ITEMS_ASAN      = "asan builds=$(BUILD_ASAN)" $(foreach t,$(TEST_BIN),"asan $(patsubst $(BUILD)/tests/%,%,$(t))=$(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(t))")
-ITEMS_VALGRIND  = $(foreach t,$(TEST_BIN),"valgrind $(patsubst $(BUILD)/tests/%,%,$(t))=valgrind -q --error-exitcode=9 --leak-check=full $(t)")
+ITEMS_ASAN      = $(foreach t,$(TEST_BIN),"asan $(patsubst $(BUILD)/tests/%,%,$(t))=$(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(t))")
+ITEMS_VALGRIND  = $(foreach t,$(TEST_BIN),"valgrind $(patsubst $(BUILD)/tests/%,%,$(t))=TEST_SHORT=1 valgrind -q --error-exitcode=9 --leak-check=full $(t)")
 
 # Without the packages nothing above could be evaluated: these first install, then call make anew.
 test: deps-test ## everything, from nothing: check, asan and valgrind; ends with "N passed, N failed"
@@ -179,16 +179,16 @@ test: deps-test ## everything, from nothing: check, asan and valgrind; ends with
 	@$(MAKE) --no-print-directory check-all
 
 check-all:
-	@tests/run.sh $(ITEMS_CHECK) $(ITEMS_ASAN) $(ITEMS_VALGRIND)
+	@tests/run.sh $(ITEMS_CHECK) "asan builds=$(BUILD_ASAN)" -- $(ITEMS_ASAN) $(ITEMS_VALGRIND)
 
 check: all unit ## the rules of the house, both compilers, unit and end-to-end tests
 	@tests/run.sh $(ITEMS_CHECK)
 
 asan: ## the unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
-	@tests/run.sh $(ITEMS_ASAN)
+	@tests/run.sh "asan builds=$(BUILD_ASAN)" -- $(ITEMS_ASAN)
 
-valgrind: unit ## the unit tests under valgrind
-	@tests/run.sh $(ITEMS_VALGRIND)
+valgrind: all unit ## the unit tests under valgrind
+	@tests/run.sh -- $(ITEMS_VALGRIND)
 
 rooms doors sizes style: ## the rules of the house: who includes whom, one door a library, lengths, layout
 	@tests/house/check.sh $@

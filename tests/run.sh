@@ -1,12 +1,12 @@
 #!/bin/bash
-# Runs tests and counts: run.sh NAME=COMMAND... Each command is a check (one test), a cmocka program or a
-# script that prints "ok - ..." and "not ok - ..." lines. Ends with "N passed, N failed".
-passed=0 failed=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-for item in "$@"; do
-    name=${item%%=*} command=${item#*=}
-    start=$SECONDS
+# Runs tests and counts: run.sh NAME=COMMAND... [-- NAME=COMMAND...]. Each command is a check (one test), a
+# cmocka program or a script that prints "ok - ..." and "not ok - ..." lines. Those behind -- run as many at a
+# time as there are processors, the others one after another. Ends with "N passed, N failed".
+
+# One item: a line of counts, with what went wrong or was skipped.
+one() {
+    local name=${1%%=*} command=${1#*=} log start=$SECONDS status ok bad
+    log=$(mktemp)
     timeout --foreground "${TEST_TIMEOUT:-600}" bash -c "$command" >"$log" 2>&1 </dev/null
     status=$?
     ok=$(grep -cE '^(\[       OK \]|ok - )' "$log")
@@ -15,10 +15,31 @@ for item in "$@"; do
     # Nothing counted: the command itself is the test. Died after some: that is a failure of its own.
     [ "$ok$bad" = 00 ] && [ $status = 0 ] && ok=1
     [ "$bad" = 0 ] && [ $status != 0 ] && bad=1
-    passed=$((passed + ok)) failed=$((failed + bad))
-    printf '%-44s %4d passed %3d failed %4d s\n' "$name" "$ok" "$bad" $((SECONDS - start))
-    [ "$bad" = 0 ] || sed 's/^/    /' "$log"
-    grep -E '^(skip - |\[  SKIPPED \] test)' "$log" | sed 's/^/    /'
+    {
+        printf '%-44s %4d passed %3d failed %4d s\n' "$name" "$ok" "$bad" $((SECONDS - start))
+        [ "$bad" = 0 ] || sed 's/^/    /' "$log"
+        grep -E '^(skip - |\[  SKIPPED \] test)' "$log" | sort -u | sed 's/^/    /'
+    } >"$log.told"
+    cat "$log.told" # at once: others write too
+    rm -f "$log" "$log.told"
+}
+
+if [ "$1" = --one ]; then
+    one "$2"
+    exit 0
+fi
+told=$(mktemp)
+trap 'rm -f "$told"' EXIT
+at_a_time=1
+while [ $# -gt 0 ]; do
+    items=()
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+        items+=("$1")
+        shift
+    done
+    [ ${#items[@]} = 0 ] || printf '%s\0' "${items[@]}" | xargs -0 -n 1 -P "$at_a_time" "$0" --one | tee -a "$told"
+    shift
+    at_a_time=$(nproc)
 done
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+awk '/ passed .* failed +[0-9]+ s$/ && !/^ / {for (i = 2; i <= NF; i++) {if ($i == "passed") p += $(i-1); if ($i == "failed") f += $(i-1)}}
+     END {printf "%d passed, %d failed\n", p, f; exit f > 0}' "$told"

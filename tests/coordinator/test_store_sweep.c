@@ -161,7 +161,7 @@ void test_a_large_sweep_is_cancelled_and_tried_again_whole(void **state)
 {
     (void)state;
     struct help h;
-    enum { RUNS = 25000 };
+    enum { RUNS = 10500 };
     struct save cancel = {.kind = SAVE_SWEEP_STATE, .sweep = 1, .sweep_state = SWEEP_CANCELLED};
     struct save retry = {.kind = SAVE_RETRY, .sweep = 1, .revive = true, .at_ms = HELP_AT};
     help_open_run(&h, RUNS);

@@ -39,17 +39,19 @@ static double pearson(const double *x, const double *y, size_t n)
     return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : 0;
 }
 
-/* Pre-activation of one neuron for every snapshot, one at a time. */
-static void activations(const struct specimen *s, size_t layer, size_t neuron, double *z)
+/* Pre-activations of a layer's neurons, z[neuron][n], one snapshot at a time. */
+static void activations(const struct specimen *s, size_t layer, size_t neurons, double *z)
 {
     struct workspace w;
     struct err e;
+    size_t n = s->task.test.count;
     assert_int_equal(workspace_open(&w, &s->model, &e), OK);
-    for (size_t i = 0; i < s->task.test.count; i++) {
+    for (size_t i = 0; i < n; i++) {
         struct batch b = dataset_chunk(&s->task.test, i);
         b.count = 1;
         model_forward_part(&s->model, &b, &w, 0, layer + 1);
-        z[i] = w.value[layer + 1].x[neuron * w.value[layer + 1].feature_stride];
+        for (size_t k = 0; k < neurons; k++)
+            z[k * n + i] = w.value[layer + 1].x[k * w.value[layer + 1].feature_stride];
     }
     workspace_close(&w);
 }
@@ -77,7 +79,8 @@ void test_statistics_of_the_last_hidden_layer_are_those_of_its_neurons(void **st
     enum { N = 150, NEURONS = 100 };
     struct specimen s;
     struct features f;
-    double z[N], energy[N], size[N], mean = 0, weighted = 0, weight = 0, r[NEURONS];
+    static double all[NEURONS * N];
+    double energy[N], size[N], mean = 0, weighted = 0, weight = 0, r[NEURONS];
     measure_specimen(&s, &f, N);
     size_t below = 0, layer = f.layer[2].layer, won = 0;
     for (size_t i = 0; i < N; i++) {
@@ -85,9 +88,10 @@ void test_statistics_of_the_last_hidden_layer_are_those_of_its_neurons(void **st
         energy[i] = features_energy(spin, SIDE);
         size[i] = fabs(features_magnetization(spin, SIDE));
     }
+    activations(&s, layer, NEURONS, all);
     for (size_t k = 0; k < NEURONS; k++) {
+        const double *z = all + k * N;
         double activity = 0, m[N];
-        activations(&s, layer, k, z);
         for (size_t i = 0; i < N; i++) {
             activity += fabs(z[i]);
             m[i] = features_magnetization(s.task.test.spin + i * SITES, SIDE);

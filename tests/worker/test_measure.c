@@ -13,7 +13,7 @@ static struct measure *opened_of(struct specimen *s, int64_t task, int64_t every
     struct measure *m;
     struct err e;
     if (task == TASK_ISING)
-        specimen_open_ising(s, 70, 1);
+        specimen_open_ising(s, 20, 1);
     else
         specimen_open(s, 11, 30, 0.5);
     s->params.epochs = epochs;
