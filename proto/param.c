@@ -238,9 +238,37 @@ const char *param_text(const struct params *p, int index, char out[PARAM_TEXT_SI
     return out;
 }
 
-static int check_modular(const struct params *p, struct err *e)
+static bool is_prime(int64_t n)
 {
+    for (int64_t d = 2; d * d <= n; d++)
+        if (n % d == 0) return false;
+    return n > 1;
+}
+
+/* The modulus of s5 is its order; one that was not chosen follows. */
+static int check_operation(struct params *p, struct err *e)
+{
+    char usual[PARAM_TEXT_SIZE];
+    if (p->operation == OPERATION_DIVISION && !is_prime(p->modulus))
+        return err_set(e, E_USAGE,
+                       "modulus: %" PRId64 " does not fit; expected a prime for division",
+                       p->modulus);
+    if (p->operation != OPERATION_S5 || p->modulus == PARAM_S5_ORDER) return OK;
+    snprintf(usual, sizeof usual, "%" PRId64, p->modulus);
+    if (strcmp(usual, param_example(PARAM_modulus)) != 0)
+        return err_set(e, E_USAGE,
+                       "modulus: %" PRId64 " does not fit; s5 has %d elements: leave it out",
+                       p->modulus, PARAM_S5_ORDER);
+    p->modulus = PARAM_S5_ORDER;
+    return OK;
+}
+
+static int check_modular(struct params *p, struct err *e)
+{
+    int rc = check_operation(p, e);
+    if (rc < 0) return rc;
     double pairs = (double)(p->modulus * p->modulus);
+    if (p->operation == OPERATION_DIVISION) pairs -= (double)p->modulus;
     if (floor(pairs * (1 - p->train_fraction)) >= 1) return OK;
     return err_set(e, E_USAGE,
                    "train_fraction: %g of %g pairs leaves none to test on; "

@@ -76,8 +76,20 @@ const int *param_order(void);
 /* Index of a name, or -1. */
 int param_find(const char *name);
 
-/* The choices of `task`, in their order. */
+/* The choices, in their order. */
 enum { TASK_MODULAR_ADDITION, TASK_ISING };
+enum {
+    OPERATION_ADDITION,
+    OPERATION_SUBTRACTION,
+    OPERATION_MULTIPLICATION,
+    OPERATION_DIVISION,
+    OPERATION_X2_PLUS_Y2,
+    OPERATION_S5
+};
+enum { ACTIVATION_RELU, ACTIVATION_SQUARE };
+enum { LOSS_CROSS_ENTROPY, LOSS_MSE, LOSS_STABLEMAX };
+
+#define PARAM_S5_ORDER 120 /* elements of s5: its modulus */
 
 /* Every parameter at its default in the task; those of other tasks at theirs, where nobody looks.
  */
@@ -122,7 +134,7 @@ const char *param_nearest(const char *name);
 /* Canonical text of one value; never longer than PARAM_TEXT_SIZE. Returns out. */
 const char *param_text(const struct params *p, int index, char out[PARAM_TEXT_SIZE]);
 
-/* Lets seeds and sweeps follow, then checks what bounds alone cannot say. */
+/* Lets seeds, sweeps and the modulus of s5 follow, then checks what bounds alone cannot say. */
 int params_resolve(struct params *p, struct err *e);
 
 /* config_hash: SHA-256, in hexadecimal, of the lines name=value\n sorted by name (of resolved p),

@@ -74,7 +74,7 @@ void test_the_schema_explains_itself_and_has_no_mark_left(void **state)
     struct help h;
     help_open(&h);
     assert_int_equal(help_int(&h, "SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%--@%'"), 0);
-    assert_int_equal(help_int(&h, "SELECT sql LIKE '%test_loss%-- nat: mean cross-entropy%' FROM "
+    assert_int_equal(help_int(&h, "SELECT sql LIKE '%test_loss%-- nat: mean loss%' FROM "
                                   "sqlite_schema WHERE name = 'epochs'"),
                      1);
     assert_int_equal(help_int(&h, "SELECT sql LIKE '%modulus%INTEGER, -- P: inputs%' FROM "

@@ -200,6 +200,39 @@ void test_a_split_without_test_pairs_is_refused(void **state)
     assert_non_null(strstr(e.text, "train_fraction"));
 }
 
+void test_division_needs_a_prime_and_leaves_out_what_has_no_label(void **state)
+{
+    (void)state;
+    struct params p;
+    struct err e;
+    params_default(&p);
+    assert_int_equal(assign(&p, "operation", "division", &e), OK);
+    assert_int_equal(params_resolve(&p, &e), OK);
+    p.modulus = 91;
+    assert_int_equal(params_resolve(&p, &e), E_USAGE);
+    assert_string_equal(e.text, "modulus: 91 does not fit; expected a prime for division");
+    p.modulus = 3; /* 6 pairs, of which 0.9 leave no whole one */
+    p.train_fraction = 0.85;
+    assert_int_equal(params_resolve(&p, &e), E_USAGE);
+    assert_non_null(strstr(e.text, "of 6 pairs"));
+}
+
+void test_the_modulus_of_s5_is_its_order(void **state)
+{
+    (void)state;
+    struct params p;
+    struct err e;
+    params_default(&p);
+    assert_int_equal(assign(&p, "operation", "s5", &e), OK);
+    assert_int_equal(params_resolve(&p, &e), OK);
+    assert_int_equal(p.modulus, 120);
+    assert_int_equal(params_resolve(&p, &e), OK);
+    assert_int_equal(p.modulus, 120);
+    p.modulus = 97;
+    assert_int_equal(params_resolve(&p, &e), E_USAGE);
+    assert_string_equal(e.text, "modulus: 97 does not fit; s5 has 120 elements: leave it out");
+}
+
 /* The hash is what sha256sum says of the lines, written here by hand. */
 void test_config_hash_covers_every_parameter_sorted_by_name(void **state)
 {

@@ -2,6 +2,8 @@
 /* naive: twins that a reader can check against the formulas. */
 #include "tests/ref/naive.h"
 
+#include "proto/param.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -23,6 +25,43 @@ double naive_softmax_xent(const double *z, size_t classes, size_t label, double 
     for (size_t c = 0; c < classes; c++) sum += exp(z[c] - top);
     for (size_t c = 0; c < classes; c++) p[c] = exp(z[c] - top) / sum;
     return log(sum) + top - z[label];
+}
+
+double naive_mse(const double *z, size_t classes, size_t label, double *dz)
+{
+    double sum = 0, n = (double)classes;
+    for (size_t c = 0; c < classes; c++) {
+        double d = z[c] - (c == label);
+        sum += d * d / n;
+        dz[c] = 2 * d / n;
+    }
+    return sum;
+}
+
+static double stable(double z)
+{
+    return z >= 0 ? z + 1 : 1 / (1 - z);
+}
+
+double naive_stablemax(const double *z, size_t classes, size_t label, double *dz)
+{
+    double sum = 0, s = stable(z[label]);
+    for (size_t c = 0; c < classes; c++) sum += stable(z[c]);
+    for (size_t c = 0; c < classes; c++) {
+        double slope = z[c] >= 0 ? 1 : stable(z[c]) * stable(z[c]);
+        dz[c] = slope / sum - (c == label ? slope / s : 0);
+    }
+    return log(sum) - log(s);
+}
+
+/* Loss and its derivative by the logits. */
+static double sample_loss(const struct naive_net *n, const double *z, size_t label, double *dz)
+{
+    if (n->loss == LOSS_MSE) return naive_mse(z, n->modulus, label, dz);
+    if (n->loss == LOSS_STABLEMAX) return naive_stablemax(z, n->modulus, label, dz);
+    double loss = naive_softmax_xent(z, n->modulus, label, dz);
+    dz[label] -= 1;
+    return loss;
 }
 
 size_t naive_parameters(const struct naive_net *n)
@@ -48,7 +87,8 @@ void naive_logits(const struct naive_net *n, const double *theta, const int32_t 
     struct parts at = parts_of(n);
     for (size_t h = 0; h < n->hidden; h++) {
         const double *w = theta + at.w1 + h * 2 * n->modulus;
-        hidden[h] = fmax(0, w[pair[0]] + w[pair[1]] + theta[at.b1 + h]);
+        double x = w[pair[0]] + w[pair[1]] + theta[at.b1 + h];
+        hidden[h] = n->activation == ACTIVATION_SQUARE ? x * x : fmax(0, x);
     }
     for (size_t c = 0; c < n->modulus; c++) {
         z[c] = theta[at.b2 + c];
@@ -68,7 +108,9 @@ static void backward(const struct naive_net *n, const double *theta, const int32
             g[at.w2 + c * n->hidden + h] += dz[c] * hidden[h];
             dh += dz[c] * theta[at.w2 + c * n->hidden + h];
         }
-        if (hidden[h] <= 0) continue;
+        const double *w = theta + at.w1 + h * 2 * n->modulus;
+        double x = w[pair[0]] + w[pair[1]] + theta[at.b1 + h];
+        dh *= n->activation == ACTIVATION_SQUARE ? 2 * x : x > 0;
         g[at.b1 + h] += dh;
         g[at.w1 + h * 2 * n->modulus + (size_t)pair[0]] += dh;
         g[at.w1 + h * 2 * n->modulus + (size_t)pair[1]] += dh;
@@ -85,11 +127,10 @@ double naive_loss(const struct naive_net *n, const double *theta, const int32_t 
     for (size_t s = 0; s < count; s++) {
         size_t y = (size_t)label[s], top = 0;
         naive_logits(n, theta, pair[s], hidden, z);
-        loss += naive_softmax_xent(z, n->modulus, y, p);
+        loss += sample_loss(n, z, y, p);
         for (size_t c = 1; c < n->modulus; c++)
             if (z[c] > z[top]) top = c;
         if (hits) *hits += top == y;
-        p[y] -= 1;
         for (size_t c = 0; c < n->modulus; c++) p[c] /= (double)count;
         if (gradient) backward(n, theta, pair[s], hidden, p, gradient);
     }

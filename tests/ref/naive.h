@@ -13,12 +13,20 @@ void naive_gemm(double *y, const float *x, size_t xi, size_t xk, const float *z,
 /* Cross-entropy of one sample's logits z[0..classes-1]; p: softmax. */
 double naive_softmax_xent(const double *z, size_t classes, size_t label, double *p);
 
-/* The one-hidden-layer network on pairs. theta in state-dict order: W1 [hidden, 2*modulus], b1
- * [hidden], W2 [modulus, hidden], b2 [modulus]; pair[s] = {a, modulus + b}. */
+/* Mean square difference from the one-hot label, and cross-entropy of StableMax; dz: derivatives by
+ * the logits. */
+double naive_mse(const double *z, size_t classes, size_t label, double *dz);
+double naive_stablemax(const double *z, size_t classes, size_t label, double *dz);
+
+/* The one-hidden-layer network on pairs; loss, activation: choices of the parameters. theta in
+ * state-dict order: W1 [hidden, 2*modulus], b1 [hidden], W2 [modulus, hidden], b2 [modulus];
+ * pair[s] = {a, modulus + b}. */
 struct naive_net {
     size_t modulus, hidden;
+    int64_t loss, activation;
 };
 size_t naive_parameters(const struct naive_net *n);
+/* hidden: after the activation. */
 void naive_logits(const struct naive_net *n, const double *theta, const int32_t pair[2],
                   double *hidden, double *z);
 

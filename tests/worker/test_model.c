@@ -32,14 +32,21 @@ static void shift_biases(struct model *m)
 
 static struct naive_net twin_of(const struct scene *s)
 {
-    return (struct naive_net){s->task.modulus, (size_t)s->p.hidden};
+    return (struct naive_net){s->task.modulus, (size_t)s->p.hidden, s->p.loss, s->p.activation};
 }
 
-void test_the_twins_gradient_is_that_of_central_differences(void **state)
+/* Every loss and activation. */
+static const char *const kinds[][4] = {
+    {"modulus=7", "hidden=20", "loss=mse", NULL},
+    {"modulus=7", "hidden=20", "loss=stablemax", NULL},
+    {"modulus=7", "hidden=20", "activation=square", NULL},
+};
+#define KINDS (sizeof kinds / sizeof *kinds)
+
+static void check_twin(const char *const settings[])
 {
-    (void)state;
     struct scene s;
-    scene_open(&s, sizes[1]);
+    scene_open(&s, settings);
     shift_biases(&s.model);
     struct naive_net n = twin_of(&s);
     double *theta = scene_flat(&s.model, s.model.theta);
@@ -57,6 +64,13 @@ void test_the_twins_gradient_is_that_of_central_differences(void **state)
     }
     free(theta), free(g);
     scene_close(&s);
+}
+
+void test_the_twins_gradient_is_that_of_central_differences(void **state)
+{
+    (void)state;
+    check_twin(sizes[1]);
+    for (size_t i = 0; i < KINDS; i++) check_twin(kinds[i]);
 }
 
 static void check_forward(struct scene *s, size_t count)
@@ -138,6 +152,19 @@ void test_the_gradient_is_that_of_the_naive_network(void **state)
         check_gradient(&s, n < 43 ? n : 43, VEC_LANES);
         check_gradient(&s, n, VEC_LANES);
         check_gradient(&s, n, 5);
+        scene_close(&s);
+    }
+}
+
+void test_the_gradient_of_every_loss_and_activation_is_that_of_the_naive_network(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < KINDS; i++) {
+        struct scene s;
+        scene_open(&s, kinds[i]);
+        shift_biases(&s.model);
+        check_gradient(&s, 33, VEC_LANES);
+        check_gradient(&s, 33, 5);
         scene_close(&s);
     }
 }

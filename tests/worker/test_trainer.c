@@ -95,7 +95,7 @@ static void check_run(const char *const settings[], size_t batch)
     struct trainer *t = open_trainer(settings);
     const struct model *m = trainer_model(t);
     struct twin w = {
-        .net = {(size_t)p.modulus, (size_t)p.hidden},
+        .net = {(size_t)p.modulus, (size_t)p.hidden, p.loss, p.activation},
         .rule = {p.learning_rate, p.beta1, p.beta2, p.epsilon, p.weight_decay},
         .theta = scene_flat(m, m->theta),
         .m = calloc(m->parameters, sizeof(double)),
@@ -226,7 +226,7 @@ void test_epoch_zero_is_the_model_as_it_starts(void **state)
     struct row r;
     struct err e;
     const struct model *m = trainer_model(t);
-    const struct naive_net n = {13, 20};
+    const struct naive_net n = {.modulus = 13, .hidden = 20};
     double *theta = scene_flat(m, m->theta);
     const struct dataset *train = &trainer_task(t)->train;
     double right = naive_loss(&n, theta, (const int32_t(*)[2])train->pair, train->label,

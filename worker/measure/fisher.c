@@ -9,11 +9,21 @@
 static const struct fisher_form *const forms[] = {&fisher_two_hot, &fisher_backward};
 #define FORMS (sizeof forms / sizeof *forms)
 
+static const struct fisher_form *form_of(const struct model *m)
+{
+    for (size_t i = 0; i < FORMS; i++)
+        if (forms[i]->fits(m)) return forms[i];
+    return NULL;
+}
+
+bool fisher_fits(const struct model *m, enum fisher_variant variant)
+{
+    return form_of(m) && (variant == FISHER_REGRESSION || m->loss == LOSS_CROSS_ENTROPY);
+}
+
 int fisher_open(struct fisher *f, const struct model *m, size_t samples, struct err *e)
 {
-    *f = (struct fisher){.samples = samples};
-    for (size_t i = 0; i < FORMS && !f->form; i++)
-        if (forms[i]->fits(m)) f->form = forms[i];
+    *f = (struct fisher){.samples = samples, .form = form_of(m)};
     if (!f->form)
         return err_set(e, E_STATE,
                        "Fisher information: a two-hot input with one ReLU and one dense layer, or "

@@ -20,6 +20,7 @@
 #include "worker/train/model.h"
 #include "worker/train/task.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum fisher_variant { FISHER_REGRESSION, FISHER_CLASSIFICATION, FISHER_VARIANTS };
@@ -29,6 +30,10 @@ struct fisher {
     void *state;    /* of the form */
     size_t samples; /* 0: the whole set */
 };
+
+/* Whether there is a formula for a model of m's shape, activation and loss: classification needs
+ * the softmax, so none for mse and StableMax. */
+bool fisher_fits(const struct model *m, enum fisher_variant variant);
 
 /* m only gives the shape. E_STATE for a model that no form is for. */
 int fisher_open(struct fisher *f, const struct model *m, size_t samples, struct err *e);

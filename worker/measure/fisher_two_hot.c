@@ -61,8 +61,9 @@ static struct net net_of(const struct model *m)
 static bool fits(const struct model *m)
 {
     struct net n = net_of(m);
-    return m->tensor_count == 4 && n.w1 && n.b1 && n.w2 && n.b2 && n.w1->row_stride == 1 &&
-           n.b1->row_stride == 1 && n.w1->by_rows && n.w1->cols == 2 * n.w2->rows;
+    return m->activation == ACTIVATION_RELU && m->tensor_count == 4 && n.w1 && n.b1 && n.w2 &&
+           n.b2 && n.w1->row_stride == 1 && n.b1->row_stride == 1 && n.w1->by_rows &&
+           n.w1->cols == 2 * n.w2->rows;
 }
 
 static int open_two_hot(void **state, const struct model *m, struct err *e)

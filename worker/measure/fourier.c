@@ -70,11 +70,6 @@ double fourier_ipr(const struct fourier *f, const float *w, size_t neuron_stride
     return alive ? sum / (double)alive : NAN;
 }
 
-static bool fourier_fits(const struct view *v)
-{
-    return v->task->modulus > 0;
-}
-
 static int open_fourier(void **state, const struct view *v, struct err *e)
 {
     const struct model *m = v->model;
@@ -110,7 +105,7 @@ static void close_fourier(void *state)
 }
 
 const struct gauge gauge_fourier = {.name = "fourier",
-                                    .fits = fourier_fits,
+                                    .fits = view_cyclic,
                                     .open = open_fourier,
                                     .read = read_fourier,
                                     .close = close_fourier};

@@ -12,6 +12,8 @@
  * normal weights about .0265 at P = 113. Neurons whose weights are all zero have none and are left
  * out of the mean.
  *
+ * For operations whose labels are a + b or a - b modulo P; others have no use for these waves.
+ *
  * ipr_output: the output weights of each hidden neuron, along the classes (W).
  * ipr_input: the mean of the two operands' input weights of each hidden neuron (U and V).
  *

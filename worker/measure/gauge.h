@@ -29,6 +29,33 @@ struct view {
     struct findings *findings; /* where a gauge puts its features */
 };
 
+/* What a formula may ask of a run, in its fits. */
+
+/* Labels are a + b or a - b modulo P: characters of Z_P are the natural basis of the weights. */
+static inline bool view_cyclic(const struct view *v)
+{
+    return v->task->modulus > 0 && (v->task->operation == OPERATION_ADDITION ||
+                                    v->task->operation == OPERATION_SUBTRACTION);
+}
+
+/* Labels are a + b modulo P. */
+static inline bool view_adds(const struct view *v)
+{
+    return v->task->modulus > 0 && v->task->operation == OPERATION_ADDITION;
+}
+
+/* Predictions are the softmax of the logits: neither mse nor StableMax. */
+static inline bool view_softmax(const struct view *v)
+{
+    return v->model->loss == LOSS_CROSS_ENTROPY;
+}
+
+/* Hidden layers are max(z, 0): slopes 0 and 1, outputs homogeneous of degree 1. */
+static inline bool view_relu(const struct view *v)
+{
+    return v->model->activation == ACTIVATION_RELU;
+}
+
 struct gauge {
     const char *name;
     bool (*fits)(const struct view *v); /* whether a task has this measure; NULL: every one */

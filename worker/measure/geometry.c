@@ -46,20 +46,26 @@ struct geometry_step geometry_step(const float *step, const float *previous, con
     return g;
 }
 
+static bool asked(const struct view *v, enum fisher_variant variant)
+{
+    return v->settings->fisher_variants & 1 << variant && fisher_fits(v->model, variant);
+}
+
 static int open_geometry(void **state, const struct view *v, struct err *e)
 {
     struct road *r = *state = calloc(1, sizeof *r);
     if (!r) return err_set(e, E_NOMEM, "geometry: no memory");
     r->here_epoch = r->before_epoch = NEVER;
-    int rc = fisher_open(&r->fisher, v->model, (size_t)v->settings->fisher_samples, e);
-    if (rc == OK) rc = model_copy(&r->here, v->model, e);
+    int rc = model_copy(&r->here, v->model, e);
+    if (rc == OK && asked(v, FISHER_REGRESSION) || asked(v, FISHER_CLASSIFICATION))
+        rc = fisher_open(&r->fisher, v->model, (size_t)v->settings->fisher_samples, e);
     if (rc < 0) return rc;
     r->before = vec_alloc(v->model->size);
     r->step = vec_alloc(v->model->size);
     r->prior = vec_alloc(v->model->size);
     bool full = r->before && r->step && r->prior;
     for (int i = 0; i < FISHER_VARIANTS; i++)
-        if (v->settings->fisher_variants & 1 << i)
+        if (asked(v, (enum fisher_variant)i))
             full = (r->metric[i] = vec_alloc(v->model->size)) && full;
     return full ? OK : err_set(e, E_NOMEM, "geometry: no memory");
 }

@@ -10,7 +10,8 @@
  *   cos_origin   = <s, -theta(e')> / (|s| |theta(e')|)   +1: straight to the origin
  *
  * g = 1 for the columns _euclid, the diagonal Fisher information (fisher.h) for _fisher (regression
- * variant) and _fisher_class (classification), the variants that are asked for. NULL are
+ * variant) and _fisher_class (classification), the variants that are asked for and that have a
+ * formula for the network and its loss. NULL are
  * cos_previous when s and s' span different numbers of epochs, cosines with a vector of no length,
  * and everything of the first measured epoch.
  *

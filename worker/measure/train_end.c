@@ -3,7 +3,7 @@
  * same weights; train_loss, taken while training, lags behind it. arXiv 2502.01739 plots the
  * latter.
  *
- *   train_loss_end      (1/n) sum over x of -ln p(y|x)       nat
+ *   train_loss_end      (1/n) sum over x of its loss, -ln p(y|x) in nat, or the mse
  *   train_accuracy_end  share of x whose first greatest logit is the label's
  *
  * Cost: none beyond the logits that all measures share.

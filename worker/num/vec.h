@@ -23,9 +23,9 @@
 /* n rounded up to whole vectors. */
 #define VEC_ROUND(n) (((size_t)(n) + VEC_FLOATS - 1) / VEC_FLOATS * VEC_FLOATS)
 
-/* Sums over the samples of one call of softmax_xent. */
+/* Sums over the samples of one call of softmax_xent, mse or stablemax_xent. */
 struct vec_score {
-    double loss;  /* of the cross-entropy, in nats, not divided by the count */
+    double loss;  /* of the cross-entropy, in nats, or of the mse; not divided by the count */
     int64_t hits; /* samples whose first greatest logit is the label's */
 };
 
@@ -79,12 +79,27 @@ struct vec {
     void (*relu)(float *x, size_t n);
     void (*relu_backward)(float *dx, const float *x, size_t n);
 
+    /* y = x^2; dx = 2 x dy. n floats; dx may be dy. */
+    void (*square)(float *y, const float *x, size_t n);
+    void (*square_backward)(float *dx, const float *dy, const float *x, size_t n);
+
     /* Softmax and cross-entropy of samples that lie in lanes: z [classes][ld] holds logits of
      * sample s in column s, s < count <= VEC_LANES, ld >= VEC_ROUND(count). Adds to *score; with
      * scale > 0 puts (softmax - onehot(label)) * scale over the logits and 0 in the lanes after
      * count. About 25 operations a logit.   Twin: naive_softmax_xent. */
     void (*softmax_xent)(float *z, size_t ld, const int32_t *label, size_t classes, size_t count,
                          float scale, struct vec_score *score);
+
+    /* The same for the mean square difference from the one-hot label, (1/classes) sum over c of
+     * (z_c - [c = label])^2: slopes 2/classes (z - onehot) * scale.   Twin: naive_mse. */
+    void (*mse)(float *z, size_t ld, const int32_t *label, size_t classes, size_t count,
+                float scale, struct vec_score *score);
+
+    /* The same for the cross-entropy of StableMax (arXiv 2501.04697), p_c = s(z_c) / sum of s, s(z)
+     * = z + 1 for z >= 0, 1/(1 - z) below: slopes s'(z_c) (1/sum - [c = label]/s(z_c)) * scale.
+     * Twin: naive_stablemax. */
+    void (*stablemax_xent)(float *z, size_t ld, const int32_t *label, size_t classes, size_t count,
+                           float scale, struct vec_score *score);
 
     /* Adam with L2 in the gradient, steps[0..count-1] one after another; g is the gradient of the
      * first step, NULL for none; later steps have none but the weight decay:
@@ -181,7 +196,11 @@ struct vec {
     X(fill_rows)                                                                                   \
     X(relu)                                                                                        \
     X(relu_backward)                                                                               \
+    X(square)                                                                                      \
+    X(square_backward)                                                                             \
     X(softmax_xent)                                                                                \
+    X(mse)                                                                                         \
+    X(stablemax_xent)                                                                              \
     X(adam)                                                                                        \
     X(dot)                                                                                         \
     X(dot_weighted)                                                                                \

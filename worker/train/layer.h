@@ -36,6 +36,7 @@ struct layer_kind {
  * lanes to lanes. */
 extern const struct layer_kind layer_two_hot, layer_spins;
 extern const struct layer_kind layer_relu, layer_relu_lanes;
+extern const struct layer_kind layer_square, layer_square_lanes;
 extern const struct layer_kind layer_dense, layer_dense_lanes;
 extern const struct layer_kind layer_conv, layer_pool; /* 3 x 3, padded by 1; 2 x 2, the greatest */
 

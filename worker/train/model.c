@@ -87,8 +87,10 @@ static void model_plan(struct model *m, size_t channels, size_t side, const stru
 static void plan_modular(struct model *m, const struct params *p)
 {
     size_t modulus = (size_t)p->modulus, hidden = (size_t)p->hidden;
-    const struct layer_plan plan[] = {
-        {&layer_two_hot, 0, hidden, 1}, {&layer_relu, 1, hidden, 1}, {&layer_dense, 2, modulus, 1}};
+    bool square = p->activation == ACTIVATION_SQUARE;
+    const struct layer_plan plan[] = {{&layer_two_hot, 0, hidden, 1},
+                                      {square ? &layer_square : &layer_relu, 1, hidden, 1},
+                                      {&layer_dense, 2, modulus, 1}};
     m->classes = modulus;
     m->init = INIT_XAVIER_NORMAL;
     model_plan(m, 2 * modulus, 1, plan, sizeof plan / sizeof *plan);
@@ -98,12 +100,13 @@ static void plan_modular(struct model *m, const struct params *p)
 static void plan_ising(struct model *m, const struct params *p)
 {
     size_t side = (size_t)p->lattice, hidden = (size_t)p->hidden;
+    const struct layer_kind *bend =
+        p->activation == ACTIVATION_SQUARE ? &layer_square_lanes : &layer_relu_lanes;
     const struct layer_plan plan[] = {
-        {&layer_spins, -1, 1, side},       {&layer_conv, 0, 2, side},
-        {&layer_relu_lanes, 1, 2, side},   {&layer_pool, 2, 2, side / 2},
-        {&layer_conv, 3, 4, side / 2},     {&layer_relu_lanes, 4, 4, side / 2},
-        {&layer_pool, 5, 4, side / 4},     {&layer_dense_lanes, 7, hidden, 1},
-        {&layer_relu_lanes, 8, hidden, 1}, {&layer_dense_lanes, 9, 2, 1}};
+        {&layer_spins, -1, 1, side},   {&layer_conv, 0, 2, side},          {bend, 1, 2, side},
+        {&layer_pool, 2, 2, side / 2}, {&layer_conv, 3, 4, side / 2},      {bend, 4, 4, side / 2},
+        {&layer_pool, 5, 4, side / 4}, {&layer_dense_lanes, 7, hidden, 1}, {bend, 8, hidden, 1},
+        {&layer_dense_lanes, 9, 2, 1}};
     m->classes = 2;
     m->init = INIT_UNIFORM;
     model_plan(m, 1, side, plan, sizeof plan / sizeof *plan);
@@ -140,7 +143,7 @@ int model_open(struct model *m, const struct params *p, struct err *e)
 {
     static void (*const plans[PARAM_TASKS])(struct model *, const struct params *) = {
         [TASK_MODULAR_ADDITION] = plan_modular, [TASK_ISING] = plan_ising};
-    *m = (struct model){0};
+    *m = (struct model){.loss = p->loss, .activation = p->activation};
     plans[p->task](m, p);
     int rc = model_check(m, e);
     if (rc < 0) return rc;
@@ -266,11 +269,27 @@ const struct signal *model_hidden(const struct model *m, const struct workspace 
     return &w->value[m->layer_count - 1];
 }
 
-void model_score(const struct model *m, const struct batch *b, struct workspace *w,
+/* scale 0: the score only. */
+static void loss(const struct model *m, const struct batch *b, struct workspace *w, float scale,
                  struct vec_score *score)
 {
     const struct signal *z = &w->value[m->layer_count];
-    vec->softmax_xent(z->x, z->feature_stride, b->label, m->classes, b->count, 0, score);
+    switch (m->loss) {
+    case LOSS_MSE:
+        vec->mse(z->x, z->feature_stride, b->label, m->classes, b->count, scale, score);
+        return;
+    case LOSS_STABLEMAX:
+        vec->stablemax_xent(z->x, z->feature_stride, b->label, m->classes, b->count, scale, score);
+        return;
+    default:
+        vec->softmax_xent(z->x, z->feature_stride, b->label, m->classes, b->count, scale, score);
+    }
+}
+
+void model_score(const struct model *m, const struct batch *b, struct workspace *w,
+                 struct vec_score *score)
+{
+    loss(m, b, w, 0, score);
 }
 
 static void layers_backward(const struct layer_pass *p)
@@ -283,8 +302,7 @@ void model_backward(const struct model *m, const struct batch *b, struct workspa
                     bool first, struct gradient *g, struct vec_score *score)
 {
     struct layer_pass p = {.m = m, .b = b, .w = w, .g = g, .first = first};
-    const struct signal *z = &w->value[m->layer_count];
-    vec->softmax_xent(z->x, z->feature_stride, b->label, m->classes, b->count, scale, score);
+    loss(m, b, w, scale, score);
     layers_backward(&p);
 }
 

@@ -69,6 +69,7 @@ enum model_init { INIT_XAVIER_NORMAL, INIT_UNIFORM }; /* see init.h */
 
 struct model {
     enum model_init init;
+    int64_t loss, activation; /* choices of these parameters */
     size_t layer_count, tensor_count;
     struct layer layer[MODEL_LAYERS];
     struct tensor tensor[MODEL_TENSORS];
@@ -104,13 +105,14 @@ int workspace_open(struct workspace *w, const struct model *m, struct err *e);
 void workspace_close(struct workspace *w);
 
 /* Runs the batch through the model. Logits come in lanes: w->value[m->layer_count]; the hidden
- * layer after its ReLU, in rows or lanes: model_hidden(m, w). Both are lent until the next pass. */
+ * layer after its activation, in rows or lanes: model_hidden(m, w). Both are lent until the next
+ * pass. */
 void model_forward(const struct model *m, const struct batch *b, struct workspace *w);
 const struct signal *model_hidden(const struct model *m, const struct workspace *w);
 
 /* Layers from..to-1 of a forward pass, reading value[from]: after layers up to a convolution or
- * dense layer l, and before a ReLU takes the place of its output, value[l + 1] holds the
- * pre-activations. */
+ * dense layer l, and before an activation takes the place of its output, value[l + 1] holds
+ * the pre-activations. */
 void model_forward_part(const struct model *m, const struct batch *b, struct workspace *w,
                         size_t from, size_t to);
 

@@ -69,6 +69,7 @@ int task_open(struct task *t, const struct params *p, const char *data_path, str
 {
     bool pairs = p->task == TASK_MODULAR_ADDITION;
     *t = (struct task){.kind = p->task,
+                       .operation = p->operation,
                        .modulus = pairs ? (size_t)p->modulus : 0,
                        .lattice = pairs ? 0 : (size_t)p->lattice,
                        .classes = pairs ? (size_t)p->modulus : 2};

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* task: the samples of a run, split into training and test set, in batch order.
  *
- * Modular addition: all P*P pairs are numbered a*P + b and permuted with the data seed; the first
- * N - floor(N (1 - train_fraction)) train, the rest test. Or the two sets come from a safetensors
- * file with train_pairs and test_pairs, I32 [N,2].
+ * Modular addition: all pairs that the operation is defined for, in the order of a*P + b, are
+ * permuted with the data seed; the first N - floor(N (1 - train_fraction)) train, the rest test. Or
+ * the two sets come from a safetensors file with train_pairs and test_pairs, I32 [N,2]. Labels come
+ * from a table, see task_labels.
  * Ising: snapshots as ising.h makes them, test_size to test, train_size to train. Or from a file
  * with train_spins and test_spins, I8 [N,L*L] of +1 and -1, train_labels and test_labels (any whole
  * type) [N], 1 above the critical temperature, and perhaps train_temperatures and
@@ -21,16 +22,17 @@
 struct dataset {
     size_t count;
     int32_t (*pair)[2]; /* {a, P + b}: the two inputs that are one */
-    int32_t *label;     /* (a + b) mod P; 1 above the critical temperature, else 0 */
+    int32_t *label;     /* of the operation; 1 above the critical temperature, else 0 */
     size_t sites;       /* spins of a snapshot; 0 for pairs */
     int8_t *spin;       /* [count][sites], +1 or -1, row by row of the lattice */
     double *temperature;
 };
 
 struct task {
-    int64_t kind;   /* choice of `task` */
-    size_t modulus; /* 0 without pairs */
-    size_t lattice; /* side of a snapshot; 0 without spins */
+    int64_t kind;      /* choice of `task` */
+    int64_t operation; /* choice of `operation` */
+    size_t modulus;    /* P; the order of the group that is no group of numbers; 0 without pairs */
+    size_t lattice;    /* side of a snapshot; 0 without spins */
     size_t classes;
     struct dataset train, test;
 };
@@ -51,6 +53,15 @@ struct task_shelf {
 int task_open_shelved(struct task *t, const struct params *p, struct task_shelf *shelf,
                       struct err *e);
 void task_shelf_close(struct task_shelf *shelf);
+
+/* The table of an operation: label [P*P] of pair (a, b) at a*P + b, -1 where it has none.
+ *
+ *   addition, subtraction, multiplication   a + b, a - b, a b
+ *   division      the c with c b = a; P prime, none for b = 0
+ *   x2_plus_y2    a^2 + b^2                               all modulo P
+ *   s5            P = 120: permutations of 0..4, numbered from 0 in alphabetical order of their
+ *                 images; the label's takes i to a(b(i)) */
+void task_labels(int64_t operation, size_t P, int32_t *label);
 
 /* Size of the training set of n samples for a share. */
 size_t task_train_count(size_t n, double train_fraction);

@@ -86,3 +86,19 @@ void KERNEL(relu_backward)(float *dx, const float *x, size_t n)
         vf_store(dx + i, vf_select(on, vf_load(dx + i), vf_set(0)));
     }
 }
+
+void KERNEL(square)(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += VEC_FLOATS) {
+        vf v = vf_load(x + i);
+        vf_store(y + i, vf_mul(v, v));
+    }
+}
+
+void KERNEL(square_backward)(float *dx, const float *dy, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += VEC_FLOATS) {
+        vf v = vf_load(x + i);
+        vf_store(dx + i, vf_mul(vf_add(v, v), vf_load(dy + i)));
+    }
+}

@@ -6,22 +6,9 @@
  * ones, make the loss NaN.
  */
 #include "worker/num/kernels/elementary.h"
+#include "worker/num/kernels/lanes.h"
 
 #include <stdbool.h>
-
-/* Greatest logit of each lane and the index of its first appearance, as a float. */
-INLINE vf lane_greatest(const float *z, size_t ld, size_t classes, vf *index)
-{
-    vf best = vf_load(z), at = vf_set(0);
-    for (size_t c = 1; c < classes; c++) {
-        vf x = vf_load(z + c * ld);
-        vm more = vf_greater(x, best);
-        best = vf_select(more, x, best);
-        at = vf_select(more, vf_set((float)c), at);
-    }
-    *index = at;
-    return best;
-}
 
 /* Sum over all classes but the greatest of exp(z - best); with keep, exp replaces the logit. */
 INLINE vf lane_others(float *z, size_t ld, size_t classes, vf best, vf index, const bool keep)
