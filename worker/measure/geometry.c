@@ -57,7 +57,8 @@ static int open_geometry(void **state, const struct view *v, struct err *e)
     if (!r) return err_set(e, E_NOMEM, "geometry: no memory");
     r->here_epoch = r->before_epoch = NEVER;
     int rc = model_copy(&r->here, v->model, e);
-    if (rc == OK && asked(v, FISHER_REGRESSION) || asked(v, FISHER_CLASSIFICATION))
+    bool any = asked(v, FISHER_REGRESSION) || asked(v, FISHER_CLASSIFICATION);
+    if (rc == OK && any)
         rc = fisher_open(&r->fisher, v->model, (size_t)v->settings->fisher_samples, e);
     if (rc < 0) return rc;
     r->before = vec_alloc(v->model->size);
