@@ -267,7 +267,7 @@ static void value_text(const void *at, const struct setting *f, char *out, size_
         snprintf(out, size, "%s",
                  isnan(*(const double *)at) ? "none" : number_text(*(const double *)at, number));
         break;
-    case DURATION:
+    case DURATION: snprintf(out, size, "%" PRId64 "ms", *(const int64_t *)at); break;
     case NAME: break; /* the coordinator keeps those */
     }
 }

@@ -7,6 +7,7 @@
 #include "worker/train_pipe.h"
 #include "worker/train_run.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,24 +34,6 @@ static int check_family(const char *wanted, const struct blas *b, struct err *e)
                    wanted, b->family);
 }
 
-static int run(const struct train_options *o, const struct blas *b, struct err *e)
-{
-    const struct trainer_source from = {.init_path = o->init_path[0] ? o->init_path : NULL,
-                                        .init_prefix = o->init_prefix,
-                                        .data_path = o->data_path};
-    struct train_out out;
-    struct err late;
-    int rc = train_out_open(&out, o, b, e);
-    if (rc == OK) {
-        const struct train_listener listener = {train_out_epoch, &out};
-        rc = train_run(&o->params, &o->settings, &from, &listener, e);
-    }
-    int closed = train_out_close(&out, &late);
-    if (rc < 0 || closed == OK) return rc;
-    *e = late;
-    return closed;
-}
-
 static int carry_out(const struct train_options *o, char **argv, struct err *e)
 {
     struct blas b;
@@ -65,7 +48,7 @@ static int carry_out(const struct train_options *o, char **argv, struct err *e)
     if (o->mode == TRAIN_BLAS) return printf("%s %s\n", b.family, b.fingerprint), OK;
     if (o->mode == TRAIN_PIPE) return train_pipe_serve(o->pipe_fd, &b, e);
     rc = check_family(o->settings.blas, &b, e);
-    return rc < 0 ? rc : run(o, &b, e);
+    return rc < 0 ? rc : train_out_run(o, &b, e);
 }
 
 int main(int argc, char **argv)
@@ -74,8 +57,9 @@ int main(int argc, char **argv)
     struct err e = {0};
     int rc = train_options_read(&o, argc, argv, &e);
     if (rc == OK) rc = carry_out(&o, argv, &e);
-    if (rc == OK && fflush(stdout) != 0) rc = err_errno(&e, E_IO, "standard output");
+    if (rc >= 0 && fflush(stdout) != 0) rc = err_errno(&e, E_IO, "standard output");
     if (rc == OK) return 0;
+    if (rc == TRAIN_STOP) return signal(train_out_signal(), SIG_DFL), raise(train_out_signal());
     fprintf(stderr, "grokd-train: %s\n", e.text);
     return err_exit_code(rc);
 }

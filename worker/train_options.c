@@ -11,18 +11,24 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPT_RUN = 256, OPT_OUT, OPT_INIT, OPT_DATA, OPT_PIPE, OPT_BLAS, OPT_HELP, OPT_VERSION };
+enum {
+    OPT_RUN = 256,
+    OPT_OUT,
+    OPT_RESUME,
+    OPT_INIT,
+    OPT_DATA,
+    OPT_PIPE,
+    OPT_BLAS,
+    OPT_HELP,
+    OPT_VERSION
+};
 
 static const struct option long_options[] = {
-    {"run", required_argument, NULL, OPT_RUN},
-    {"out", required_argument, NULL, OPT_OUT},
-    {"init", required_argument, NULL, OPT_INIT},
-    {"data", required_argument, NULL, OPT_DATA},
-    {"pipe", required_argument, NULL, OPT_PIPE},
-    {"blas", no_argument, NULL, OPT_BLAS},
-    {"help", no_argument, NULL, OPT_HELP},
-    {"version", no_argument, NULL, OPT_VERSION},
-    {NULL, 0, NULL, 0},
+    {"run", required_argument, NULL, OPT_RUN},       {"out", required_argument, NULL, OPT_OUT},
+    {"resume", required_argument, NULL, OPT_RESUME}, {"init", required_argument, NULL, OPT_INIT},
+    {"data", required_argument, NULL, OPT_DATA},     {"pipe", required_argument, NULL, OPT_PIPE},
+    {"blas", no_argument, NULL, OPT_BLAS},           {"help", no_argument, NULL, OPT_HELP},
+    {"version", no_argument, NULL, OPT_VERSION},     {NULL, 0, NULL, 0},
 };
 
 /* What the options say before the points are known. */
@@ -147,6 +153,7 @@ static int read_option(struct train_options *o, struct command *c, int option, s
     case OPT_RUN: return read_number("run", optarg, SPEC_POINTS, &c->run, e);
     case OPT_OUT: o->out = optarg; break;
     case OPT_INIT: return read_init(o, optarg, e);
+    case OPT_RESUME: o->resume = optarg; break;
     case OPT_DATA: o->data_path = optarg; break;
     case OPT_PIPE:
         rc = read_number("pipe", optarg, 1 << 20, &fd, e);
@@ -208,7 +215,9 @@ static const char usage[] =
     "\n"
     "  --run I              point I of the sweep file, from 0 (the default)\n"
     "  --out DIR            also write run.json, epochs.jsonl, data.safetensors and the\n"
-    "                       weights of the epochs of grokd.save_model\n"
+    "                       weights of the epochs of grokd.save_model; and, every\n"
+    "                       grokd.checkpoint_every and on SIGTERM, checkpoint.safetensors\n"
+    "  --resume FILE        go on after the epoch of such a checkpoint of the same run\n"
     "  --init FILE[:PREFIX] initial weights from a safetensors file, PREFIX before each name\n"
     "  --data FILE          training and test set from a safetensors file\n"
     "  --blas               print who multiplies matrices, grokd itself unless grokd.blas=FAMILY\n"

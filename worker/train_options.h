@@ -19,6 +19,7 @@ struct train_options {
     char init_path[4096];  /* "" when not given */
     char init_prefix[128]; /* "" when not given */
     const char *data_path; /* or NULL */
+    const char *resume;    /* checkpoint, or NULL */
     int pipe_fd;
 };
 

@@ -197,7 +197,7 @@ static int work(struct pipe *p, const Grokd__Work *w, struct err *e)
     if (kernels_differ(p, w->blas, &why))
         return say_ended(p, GROKD__OUTCOME__LOST, why.text, false, e);
     int rc = train_arguments(&params, &settings, w->n_arguments, w->arguments, &why);
-    if (rc == OK) rc = train_run(&params, &settings, &from, &listener, &why);
+    if (rc == OK) rc = train_run(&params, &settings, &from, NULL, &listener, &why);
     if (rc == PIPE_CLOSED) return rc;
     if (rc == E_IO || rc == E_PROTO) { /* of this pipe: there is nobody to tell */
         *e = why;

@@ -4,6 +4,9 @@
 
 #include "worker/measure/measure.h"
 
+#include <inttypes.h>
+#include <string.h>
+
 struct run {
     struct params params; /* epochs shrinks when the stop rule holds; the measures look here */
     const struct settings *settings;
@@ -33,28 +36,60 @@ static int step(struct run *r, bool first, struct row *row, struct err *e)
     return measure_epoch(r->measure, trainer_model(r->trainer), row->epoch, row, e);
 }
 
-static int walk(struct run *r, const struct train_listener *listener, struct err *e)
+/* A run saved after its last epoch has nothing left to do. */
+static int walk(struct run *r, bool first, const struct train_listener *listener, struct err *e)
 {
-    for (bool first = true;; first = false) {
+    while (first || trainer_done(r->trainer) < r->params.epochs) {
         struct row row;
         int rc = step(r, first, &row, e);
         if (rc < 0) return rc;
-        struct train_epoch now = {&row, r->trainer, r->params.epochs,
-                                  row.epoch >= r->params.epochs};
+        first = false;
+        const struct train_epoch now = {&row, r->trainer, r->measure, r->params.epochs,
+                                        row.epoch >= r->params.epochs};
         rc = listener->epoch(listener->ctx, &now, e);
-        if (rc != TRAIN_ON || now.final) return rc < 0 || !now.final ? rc : OK;
+        if (rc != TRAIN_ON) return rc < 0 || !now.final ? rc : OK;
     }
+    return OK;
+}
+
+int train_save(const struct train_epoch *now, struct safetensors *s, struct err *e)
+{
+    const size_t one = 1;
+    int rc = trainer_save(now->trainer, s, e);
+    if (rc == OK) rc = measure_save(now->measure, s, e);
+    return rc < 0 ? rc : safetensors_add(s, "run.epochs", ST_I64, 1, &one, &now->epochs, e);
+}
+
+static int load(struct run *r, const struct safetensors *s, struct err *e)
+{
+    const size_t one = 1;
+    const struct safetensors_entry *entry;
+    int64_t epochs;
+    int rc = trainer_load(r->trainer, s, e);
+    if (rc == OK) rc = measure_load(r->measure, s, e);
+    if (rc == OK) rc = safetensors_expect(s, "run.epochs", ST_I64, 1, &one, &entry, e);
+    if (rc < 0) return rc;
+    memcpy(&epochs, safetensors_data(s, entry), sizeof epochs);
+    if (epochs < trainer_done(r->trainer) || epochs > r->params.epochs)
+        return err_set(e, E_FILE,
+                       "checkpoint of a run of %" PRId64 " epochs: expected %" PRId64
+                       " at least, %" PRId64 " at most",
+                       epochs, trainer_done(r->trainer), r->params.epochs);
+    r->params.epochs = epochs;
+    return OK;
 }
 
 int train_run(const struct params *p, const struct settings *s, const struct trainer_source *from,
-              const struct train_listener *listener, struct err *e)
+              const struct safetensors *resume, const struct train_listener *listener,
+              struct err *e)
 {
     struct run r = {.params = *p, .settings = s};
     int rc = trainer_open(&r.trainer, p, from, e);
     if (rc == OK)
         rc = measure_open(&r.measure, &r.params, s, trainer_model(r.trainer),
                           trainer_task(r.trainer), e);
-    if (rc == OK) rc = walk(&r, listener, e);
+    if (rc == OK && resume) rc = load(&r, resume, e);
+    if (rc == OK) rc = walk(&r, !resume, listener, e);
     measure_close(&r.measure);
     trainer_close(&r.trainer);
     return rc;

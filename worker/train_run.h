@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* train_run: one run from its first epoch to its last: trainer, measures, stop rule.
  *
- * Whoever wants the rows is told of each epoch, in order, epoch 0 first. The stop rule
+ * Whoever wants the rows is told of each epoch, in order, epoch 0 first, and may save the run
+ * there: resumed from that, the rows that follow are the same to the bit. The stop rule
  * (grokd.stop) ends the run a number of epochs after its accuracy first holds; that epoch is then
  * the final one.
  */
@@ -16,10 +17,13 @@
 
 #include <stdbool.h>
 
+struct measure;
+
 /* What there is to say of an epoch; all of it lent. */
 struct train_epoch {
     const struct row *row;
     const struct trainer *trainer;
+    const struct measure *measure;
     int64_t epochs; /* of the whole run, as far as is known now */
     bool final;
 };
@@ -32,9 +36,16 @@ struct train_listener {
     void *ctx;
 };
 
-/* Trains; p is resolved, from may be NULL. OK at the end, TRAIN_STOP when the listener stopped it,
+/* Adds all that a run resumed after this epoch needs: trainer, measures, and run.epochs I64 {last
+ * epoch of the run as far as is known}. */
+int train_save(const struct train_epoch *now, struct safetensors *s, struct err *e);
+
+/* Trains; p is resolved, from may be NULL. resume: what train_save added, of a run with the same
+ * parameters, settings and files, or NULL; the first row is then that of the epoch after it. E_FILE
+ * if it does not fit, before any row. OK at the end, TRAIN_STOP when the listener stopped it,
  * E_RUN when it diverged; other codes as they come. */
 int train_run(const struct params *p, const struct settings *s, const struct trainer_source *from,
-              const struct train_listener *listener, struct err *e);
+              const struct safetensors *resume, const struct train_listener *listener,
+              struct err *e);
 
 #endif

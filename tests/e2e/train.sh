@@ -72,7 +72,7 @@ test_the_stop_rule_ends_the_run() {
 test_exit_codes_and_one_line_of_error() {
     fails 1 "diverged at epoch 1" $SMALL beta2=0 epsilon=0 weight_decay=0 epochs=9
     fails 2 "did you mean learning_rate?" learning_rat=3
-    fails 2 "unknown option --resume" --resume x
+    fails 2 "nosuch.safetensors" --resume nosuch.safetensors
     fails 2 "nosuch.yaml" nosuch.yaml
     fails 2 "nosuch.safetensors" --init nosuch.safetensors
     echo "method: grid
@@ -97,6 +97,37 @@ test_sigterm_ends_it_with_143() {
     await 20 test -s "$DIR/long.out"
     kill -TERM "$long_PID"
     ends long 143
+}
+
+# The rows and the folder of a run that was stopped and resumed are those of one that never was.
+test_a_run_stopped_by_sigterm_goes_on_to_the_same_rows() {
+    local run="$SMALL epochs=12000 grokd.measure.every=10 grokd.save_model=5000"
+    train $run --out "$DIR/one"
+    start long "$BUILD/grokd-train" $run --out "$DIR/two"
+    await 20 grep -q '"epoch": 300,' "$DIR/two/epochs.jsonl"
+    kill -TERM "$long_PID"
+    ends long 143
+    fails 2 "a checkpoint with config_hash" $run seed=9 --resume "$DIR/two/checkpoint.safetensors"
+    train $run --out "$DIR/two" --resume "$DIR/two/checkpoint.safetensors"
+    [ "$(wc -l <"$DIR/rows")" -lt 11701 ]
+    same "$DIR/one/epochs.jsonl" "$DIR/two/epochs.jsonl"
+    rm "$DIR"/*/epochs.jsonl
+    diff -r "$DIR/one" "$DIR/two"
+}
+
+test_checkpoints_are_written_as_often_as_asked() {
+    start long "$BUILD/grokd-train" $SMALL epochs=1000000 grokd.checkpoint_every=1ms --out "$DIR/out"
+    await 20 test -s "$DIR/out/checkpoint.safetensors"
+    kill -9 "$long_PID"
+    ends long 137
+    cp "$DIR/out/checkpoint.safetensors" "$DIR/torn"
+    printf x | dd of="$DIR/torn" bs=1 seek=5000 conv=notrunc status=none
+    fails 2 "torn" $SMALL epochs=1000000 --resume "$DIR/torn"
+    start next "$BUILD/grokd-train" $SMALL epochs=1000000 --resume "$DIR/out/checkpoint.safetensors"
+    await 20 test -s "$DIR/next.out"
+    kill -TERM "$next_PID"
+    ends next 143
+    [ "$(head -1 "$DIR/next.out" | sed 's/,.*//')" != '{"epoch": 0' ]
 }
 
 test_the_same_bits_whatever_openblas_would_choose() {

@@ -157,6 +157,7 @@ void test_the_text_for_a_run_reads_back_to_the_same_settings(void **state)
     s.fisher_variants = 1;
     s.stop_test_accuracy = 0.1 + 0.2;
     s.stop_after = 100000000;
+    s.checkpoint_every_ms = 1500;
     s.save_model.count = s.curve_epochs.count = SETTINGS_EPOCHS;
     for (int i = 0; i < SETTINGS_EPOCHS; i++)
         s.save_model.epoch[i] = s.curve_epochs.epoch[i] = i ? 100000000 - i : SETTINGS_FINAL;

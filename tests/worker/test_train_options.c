@@ -116,7 +116,7 @@ void test_wrong_command_lines_are_refused_with_what_would_be_right(void **state)
 {
     (void)state;
     static const char *const bad[][2] = {
-        {"--resume x", "unknown option --resume; see grokd-train --help"},
+        {"--resum3 x", "unknown option --resum3; see grokd-train --help"},
         {"-xj 3", "unknown option -x; see"},
         {"--blas=3", "--blas=3: this option takes no value"},
         {"epochs=1 --out", "--out needs a value"},

@@ -38,7 +38,7 @@ static int train(struct seen *seen, const char *const *more, size_t count, struc
     struct settings s;
     for (size_t i = 0; i < count; i++) arguments[4 + i] = (char *)more[i];
     if (train_arguments(&p, &s, 4 + count, arguments, e) < 0) fail_msg("%s", e->text);
-    return train_run(&p, &s, NULL, &(struct train_listener){see, seen}, e);
+    return train_run(&p, &s, NULL, NULL, &(struct train_listener){see, seen}, e);
 }
 
 void test_a_run_of_e_epochs_has_e_plus_one_rows(void **state)
@@ -125,7 +125,7 @@ void test_the_bar_says_where_the_run_is(void **state)
 {
     (void)state;
     struct row r;
-    struct train_epoch now = {&r, NULL, 100, false};
+    struct train_epoch now = {&r, NULL, NULL, 100, false};
     char line[256];
     row_clear(&r, 50);
     r.value[METRIC_train_loss] = 0.25;
