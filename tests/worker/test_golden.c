@@ -144,6 +144,12 @@ void test_values_at_the_final_weights_are_golden(void **state)
     double u = NUMBER(&g, "\"fourier\":", "\"U\":", "\"real\":");
     double v = NUMBER(&g, "\"fourier\":", "\"V\":", "\"real\":");
     NEAR(row.value[METRIC_ipr_input], (u + v) / 2);
+    NEAR(row.value[METRIC_ipr_output_complex],
+         NUMBER(&g, "\"fourier\":", "\"W\":", "\"complex\":"));
+    NEAR(row.value[METRIC_ipr_output_rfft], NUMBER(&g, "\"fourier\":", "\"W\":", "\"rfft\":"));
+    u = NUMBER(&g, "\"fourier\":", "\"U\":", "\"rfft\":");
+    v = NUMBER(&g, "\"fourier\":", "\"V\":", "\"rfft\":");
+    NEAR(row.value[METRIC_ipr_input_rfft], (u + v) / 2);
     NEAR(row.value[METRIC_compressibility],
          NUMBER(&g, "\"pruning\":{\"layer\":", "\"compressibility\":"));
     measure_close(&m);

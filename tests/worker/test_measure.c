@@ -56,10 +56,22 @@ static bool of_trainer(int metric)
            metric == METRIC_test_loss || metric == METRIC_test_accuracy || metric == METRIC_seconds;
 }
 
+/* Metrics that only modular addition has. */
+static bool of_modular(int metric)
+{
+    static const int list[] = {
+        METRIC_ipr_input,       METRIC_ipr_input_complex,  METRIC_ipr_input_rfft,
+        METRIC_ipr_output,      METRIC_ipr_output_complex, METRIC_ipr_output_rfft,
+        METRIC_key_frequencies,
+    };
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++)
+        if (list[i] == metric) return true;
+    return false;
+}
+
 static bool of_task(int metric, int64_t task)
 {
-    if (metric == METRIC_ipr_input || metric == METRIC_ipr_output)
-        return task == TASK_MODULAR_ADDITION;
+    if (of_modular(metric)) return task == TASK_MODULAR_ADDITION;
     if (metric == METRIC_corr_energy || metric == METRIC_corr_abs_magnetization)
         return task == TASK_ISING;
     return true;

@@ -56,6 +56,14 @@ static inline bool view_relu(const struct view *v)
     return v->model->activation == ACTIVATION_RELU;
 }
 
+#define VIEW_LONGEST 1000 /* features of one kind in an epoch */
+
+/* Whether the epoch is one whose long features are kept, as its pruning curve is. */
+static inline bool view_keeps_curves(const struct view *v)
+{
+    return epoch_list_holds(&v->settings->curve_epochs, v->epoch, v->params->epochs);
+}
+
 struct gauge {
     const char *name;
     bool (*fits)(const struct view *v); /* whether a task has this measure; NULL: every one */
