@@ -140,11 +140,19 @@ double naive_loss(const struct naive_net *n, const double *theta, const int32_t 
     return loss / (double)count;
 }
 
-void naive_adam(const struct naive_adam *a, double *w, double *m, double *v, double g, int64_t t)
+void naive_step(const struct naive_rule *r, double *w, double *m, double *v, double g, int64_t t)
 {
-    g += a->decay * *w;
-    *m = a->beta1 * *m + (1 - a->beta1) * g;
-    *v = a->beta2 * *v + (1 - a->beta2) * g * g;
-    double bias1 = 1 - pow(a->beta1, (double)t), bias2 = 1 - pow(a->beta2, (double)t);
-    *w -= a->rate / bias1 * *m / (sqrt(*v) / sqrt(bias2) + a->epsilon);
+    if (r->optimizer == OPTIMIZER_ADAMW)
+        *w *= 1 - r->rate * r->decay;
+    else
+        g += r->decay * *w;
+    if (r->optimizer == OPTIMIZER_SGD) {
+        *m = r->momentum * *m + g;
+        *w -= r->rate * *m;
+        return;
+    }
+    *m = r->beta1 * *m + (1 - r->beta1) * g;
+    *v = r->beta2 * *v + (1 - r->beta2) * g * g;
+    double bias1 = 1 - pow(r->beta1, (double)t), bias2 = 1 - pow(r->beta2, (double)t);
+    *w -= r->rate / bias1 * *m / (sqrt(*v) / sqrt(bias2) + r->epsilon);
 }

@@ -34,10 +34,11 @@ void naive_logits(const struct naive_net *n, const double *theta, const int32_t 
 double naive_loss(const struct naive_net *n, const double *theta, const int32_t (*pair)[2],
                   const int32_t *label, size_t count, double *gradient, size_t *hits);
 
-/* Step t (from 1) of Adam with coupled L2 on one element. */
-struct naive_adam {
-    double rate, beta1, beta2, epsilon, decay;
+/* Step t (from 1) of an optimizer, a choice of that parameter, on one element. */
+struct naive_rule {
+    double rate, beta1, beta2, epsilon, decay, momentum;
+    int64_t optimizer;
 };
-void naive_adam(const struct naive_adam *a, double *w, double *m, double *v, double g, int64_t t);
+void naive_step(const struct naive_rule *r, double *w, double *m, double *v, double g, int64_t t);
 
 #endif

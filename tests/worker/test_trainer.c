@@ -33,7 +33,7 @@ static struct row next_epoch(struct trainer *t)
 /* The naive run: losses and hits while training, then the test set, all in double. */
 struct twin {
     struct naive_net net;
-    struct naive_adam rule;
+    struct naive_rule rule;
     double *theta, *m, *v, *g;
     int64_t steps;
 };
@@ -51,7 +51,7 @@ static void twin_epoch(struct twin *w, const struct dataset *train, const struct
         out[1] += (double)hits;
         w->steps++;
         for (size_t i = 0; i < size; i++)
-            naive_adam(&w->rule, &w->theta[i], &w->m[i], &w->v[i], w->g[i], w->steps);
+            naive_step(&w->rule, &w->theta[i], &w->m[i], &w->v[i], w->g[i], w->steps);
     }
     out[0] /= (double)n, out[1] /= (double)n;
     out[2] = naive_loss(&w->net, w->theta, (const int32_t(*)[2])test->pair, test->label,
@@ -96,7 +96,8 @@ static void check_run(const char *const settings[], size_t batch)
     const struct model *m = trainer_model(t);
     struct twin w = {
         .net = {(size_t)p.modulus, (size_t)p.hidden, p.loss, p.activation},
-        .rule = {p.learning_rate, p.beta1, p.beta2, p.epsilon, p.weight_decay},
+        .rule = {p.learning_rate, p.beta1, p.beta2, p.epsilon, p.weight_decay, p.momentum,
+                 p.optimizer},
         .theta = scene_flat(m, m->theta),
         .m = calloc(m->parameters, sizeof(double)),
         .v = calloc(m->parameters, sizeof(double)),
@@ -142,6 +143,20 @@ void test_a_batch_of_more_than_one_chunk_follows_the_naive_network(void **state)
               1000000);
 }
 
+void test_a_run_with_any_optimizer_follows_the_naive_network(void **state)
+{
+    (void)state;
+    check_run((const char *const[]){"modulus=11", "hidden=20", "batch_size=16", "optimizer=adamw",
+                                    "weight_decay=0.1", NULL},
+              16);
+    check_run((const char *const[]){"modulus=11", "hidden=20", "batch_size=16", "optimizer=sgd",
+                                    "learning_rate=0.1", "momentum=0.9", "weight_decay=1e-2", NULL},
+              16);
+    check_run((const char *const[]){"modulus=11", "hidden=20", "batch_size=16", "optimizer=sgd",
+                                    "learning_rate=0.1", "weight_decay=0", NULL},
+              16);
+}
+
 static const char *const small[] = {"modulus=13", "hidden=20",    "batch_size=10",
                                     "epochs=9",   "shuffle=true", NULL};
 
@@ -159,12 +174,11 @@ static void check_same_weights(const struct trainer *a, const struct trainer *b)
     assert_memory_equal(x->theta, y->theta, x->size * sizeof *x->theta);
 }
 
-void test_a_run_resumed_from_any_epoch_gives_the_same_bits(void **state)
+static void check_resumed(const char *const settings[])
 {
-    (void)state;
     for (int stop = 0; stop < 9; stop += 4) {
-        struct trainer *whole = open_trainer(small), *first = open_trainer(small);
-        struct trainer *second = open_trainer(small);
+        struct trainer *whole = open_trainer(settings), *first = open_trainer(settings);
+        struct trainer *second = open_trainer(settings);
         struct safetensors s = {0}, back;
         struct err e;
         unsigned char *bytes;
@@ -181,6 +195,16 @@ void test_a_run_resumed_from_any_epoch_gives_the_same_bits(void **state)
         safetensors_close(&s), safetensors_close(&back);
         trainer_close(&whole), trainer_close(&first), trainer_close(&second);
     }
+}
+
+void test_a_run_resumed_from_any_epoch_gives_the_same_bits(void **state)
+{
+    (void)state;
+    check_resumed(small);
+    check_resumed((const char *const[]){"modulus=13", "hidden=20", "batch_size=10", "epochs=9",
+                                        "optimizer=adamw", NULL});
+    check_resumed((const char *const[]){"modulus=13", "hidden=20", "batch_size=10", "epochs=9",
+                                        "optimizer=sgd", "momentum=0.9", NULL});
 }
 
 void test_scores_taken_in_between_change_nothing(void **state)

@@ -36,7 +36,12 @@ struct adam_step {
 };
 struct adam_rule {
     float beta1, rest1, beta2, rest2; /* rest: 1 - beta, rounded from double */
-    float epsilon, weight_decay;
+    float epsilon, weight_decay;      /* of adamw: times the learning rate */
+};
+
+/* Constants of gradient descent. */
+struct sgd_rule {
+    float rate, momentum, weight_decay;
 };
 
 /* Square images in lanes: site (r, c) of channel i of sample s is at x[((i*side + r)*side + c) *
@@ -105,9 +110,20 @@ struct vec {
      * first step, NULL for none; later steps have none but the weight decay:
      *   g += weight_decay*w;  m = beta1*m + (1-beta1)*g;  v = beta2*v + (1-beta2)*g*g;
      *   w -= rate * m / (sqrt(v)*root + epsilon), the denominator at least the least normal float.
-     * w, m, v, g [n].   One root and one division per element and step.   Twin: naive_adam. */
+     * w, m, v, g [n].   One root and one division per element and step.   Twin: naive_step. */
     void (*adam)(float *w, float *m, float *v, const float *g, size_t n,
                  const struct adam_rule *rule, const struct adam_step *steps, size_t count);
+
+    /* The same with decay that is not of the gradient: w -= weight_decay*w first, g stays as it is.
+     * Twin: naive_step. */
+    void (*adamw)(float *w, float *m, float *v, const float *g, size_t n,
+                  const struct adam_rule *rule, const struct adam_step *steps, size_t count);
+
+    /* Gradient descent, count steps, of which the first has gradient g and the others none:
+     *   g += weight_decay*w;  m = momentum*m + g;  w -= rate*m.
+     * w, m, g [n].   Six operations per element and step.   Twin: naive_step. */
+    void (*sgd)(float *w, float *m, const float *g, size_t n, const struct sgd_rule *rule,
+                size_t count);
 
     /* Sums in double, 16 partial sums by index modulo 16, then halves onto halves:
      * a.b and sum of g*a*b.   Any n, any alignment. */
@@ -202,6 +218,8 @@ struct vec {
     X(mse)                                                                                         \
     X(stablemax_xent)                                                                              \
     X(adam)                                                                                        \
+    X(adamw)                                                                                       \
+    X(sgd)                                                                                         \
     X(dot)                                                                                         \
     X(dot_weighted)                                                                                \
     X(exp)                                                                                         \

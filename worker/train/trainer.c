@@ -3,8 +3,8 @@
 #include "worker/train/trainer.h"
 
 #include "common/philox.h"
-#include "worker/train/adam.h"
 #include "worker/train/init.h"
+#include "worker/train/optimizer.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -20,7 +20,7 @@ struct trainer {
     struct model model;
     struct workspace work;
     struct gradient gradient;
-    struct adam adam;
+    struct optimizer optimizer;
     struct dataset shuffled; /* with shuffle: the training set in this epoch's order */
     uint32_t *order;
 };
@@ -75,7 +75,8 @@ int trainer_open(struct trainer **out, const struct params *p, const struct trai
     if ((rc = model_open(&t->model, p, e)) < 0 || (rc = weights_open(t, from, e)) < 0 ||
         (rc = workspace_open(&t->work, &t->model, e)) < 0 ||
         (rc = gradient_open(&t->gradient, &t->model, e)) < 0 ||
-        (rc = adam_open(&t->adam, &t->model, p, (n + t->batch_size - 1) / t->batch_size, e)) < 0 ||
+        (rc = optimizer_open(&t->optimizer, &t->model, p, (n + t->batch_size - 1) / t->batch_size,
+                             e)) < 0 ||
         (rc = shuffle_open(t, e)) < 0)
         goto fail;
     *out = t;
@@ -90,7 +91,7 @@ void trainer_close(struct trainer **t)
     if (!*t) return;
     dataset_close(&(*t)->shuffled);
     free((*t)->order);
-    adam_close(&(*t)->adam);
+    optimizer_close(&(*t)->optimizer);
     gradient_close(&(*t)->gradient);
     workspace_close(&(*t)->work);
     model_close(&(*t)->model);
@@ -134,14 +135,14 @@ static void train_batch(struct trainer *t, const struct dataset *d, size_t from,
                         struct vec_score *sum)
 {
     float scale = (float)(1.0 / (double)count);
-    adam_fetch(&t->adam, &t->model, &t->gradient, d, from, count);
+    optimizer_fetch(&t->optimizer, &t->model, &t->gradient, d, from, count);
     for (size_t at = from; at < from + count; at += VEC_LANES) {
         struct batch b = dataset_chunk(d, at);
         if (b.count > from + count - at) b.count = from + count - at;
         model_forward(&t->model, &b, &t->work);
         model_backward(&t->model, &b, &t->work, scale, at == from, &t->gradient, sum);
     }
-    adam_step(&t->adam, &t->model, &t->gradient);
+    optimizer_step(&t->optimizer, &t->model, &t->gradient);
 }
 
 static void row_test(struct trainer *t, struct row *r)
@@ -176,7 +177,7 @@ int trainer_epoch(struct trainer *t, struct row *r, struct err *e)
     struct vec_score sum = {0};
     for (size_t at = 0; at < d->count; at += t->batch_size)
         train_batch(t, d, at, d->count - at < t->batch_size ? d->count - at : t->batch_size, &sum);
-    adam_settle(&t->adam, &t->model, &t->gradient);
+    optimizer_settle(&t->optimizer, &t->model, &t->gradient);
     t->done++;
     row_clear(r, t->done);
     r->value[METRIC_train_loss] = sum.loss / (double)d->count;
@@ -213,11 +214,10 @@ int trainer_save_weights(const struct trainer *t, const char *prefix, struct saf
 
 int trainer_save(const struct trainer *t, struct safetensors *s, struct err *e)
 {
-    const int64_t progress[] = {t->done, t->adam.steps};
+    const int64_t progress[] = {t->done, t->optimizer.steps};
     const size_t shape[] = {2};
     int rc = init_save(&t->model, t->model.theta, "theta/", s, e);
-    if (rc == OK) rc = init_save(&t->model, t->adam.m, "adam.m/", s, e);
-    if (rc == OK) rc = init_save(&t->model, t->adam.v, "adam.v/", s, e);
+    if (rc == OK) rc = optimizer_save(&t->optimizer, &t->model, s, e);
     if (rc == OK) rc = safetensors_add(s, "train.progress", ST_I64, 1, shape, progress, e);
     return rc;
 }
@@ -230,17 +230,15 @@ int trainer_load(struct trainer *t, const struct safetensors *s, struct err *e)
     int rc = safetensors_expect(s, "train.progress", ST_I64, 1, shape, &entry, e);
     if (rc < 0) return rc;
     memcpy(progress, safetensors_data(s, entry), sizeof progress);
-    int64_t batches = (int64_t)t->adam.table_size;
+    int64_t batches = (int64_t)t->optimizer.table_size;
     if (progress[0] < 0 || progress[0] > t->p.epochs || progress[1] != progress[0] * batches)
         return err_set(e, E_FILE,
                        "checkpoint says %" PRId64 " epochs and %" PRId64
                        " steps: expected at most %" PRId64 " epochs of %" PRId64 " steps",
                        progress[0], progress[1], t->p.epochs, batches);
     if ((rc = init_load(&t->model, t->model.theta, s, "theta/", e)) < 0 ||
-        (rc = init_load(&t->model, t->adam.m, s, "adam.m/", e)) < 0 ||
-        (rc = init_load(&t->model, t->adam.v, s, "adam.v/", e)) < 0)
+        (rc = optimizer_load(&t->optimizer, &t->model, s, progress[1], e)) < 0)
         return rc;
     t->done = progress[0];
-    adam_resume(&t->adam, &t->gradient, progress[1]);
     return OK;
 }
