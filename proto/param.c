@@ -300,6 +300,8 @@ int params_resolve(struct params *p, struct err *e)
 #undef BOOL
     if (p->task == TASK_ISING && p->glauber_sweeps == 0)
         p->glauber_sweeps = p->glauber_update == 0 ? 64 : 128;
+    if (p->gradient_filter != FILTER_NONE && p->grokfast_lambda == 0)
+        p->grokfast_lambda = p->gradient_filter == FILTER_GROKFAST_EMA ? 2 : 5;
     return p->task == TASK_ISING ? check_ising(p, e) : check_modular(p, e);
 }
 

@@ -88,6 +88,7 @@ enum {
 };
 enum { ACTIVATION_RELU, ACTIVATION_SQUARE };
 enum { OPTIMIZER_ADAM, OPTIMIZER_ADAMW, OPTIMIZER_SGD };
+enum { FILTER_NONE, FILTER_GROKFAST_EMA, FILTER_GROKFAST_MA };
 enum { LOSS_CROSS_ENTROPY, LOSS_MSE, LOSS_STABLEMAX };
 
 #define PARAM_S5_ORDER 120 /* elements of s5: its modulus */
@@ -135,7 +136,8 @@ const char *param_nearest(const char *name);
 /* Canonical text of one value; never longer than PARAM_TEXT_SIZE. Returns out. */
 const char *param_text(const struct params *p, int index, char out[PARAM_TEXT_SIZE]);
 
-/* Lets seeds, sweeps and the modulus of s5 follow, then checks what bounds alone cannot say. */
+/* Lets seeds, sweeps, the modulus of s5 and the weight of Grokfast follow, then checks what bounds
+ * alone cannot say. */
 int params_resolve(struct params *p, struct err *e);
 
 /* config_hash: SHA-256, in hexadecimal, of the lines name=value\n sorted by name (of resolved p),

@@ -239,8 +239,10 @@ void test_config_hash_covers_every_parameter_sorted_by_name(void **state)
     (void)state;
     static const char lines[] =
         "activation=relu\nbatch_size=64\nbeta1=0.9\nbeta2=0.999\ndata_seed=4\nepochs=1000\n"
-        "epsilon=1e-8\nhidden=512\ninit_seed=4\nlearning_rate=0.005\nloss=cross_entropy\n"
-        "modulus=113\nmomentum=0\noperation=addition\noptimizer=adam\norder_seed=4\nseed="
+        "epsilon=1e-8\ngradient_filter=none\ngrokfast_alpha=0.98\ngrokfast_lambda=0\ngrokfast_"
+        "window=100\nhidden=512\ninit_seed=4\nlearning_rate=0.005\nloss=cross_entropy\n"
+        "modulus=113\nmomentum=0\noperation=addition\noptimizer=adam\norder_seed=4\northogonal_"
+        "gradient=false\nseed="
         "4\nshuffle=false\n"
         "task=modular_addition\ntrain_fraction=0.7\nweight_decay=3e-5\nweight_multiplier=10\n";
     struct params p;

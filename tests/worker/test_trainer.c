@@ -205,6 +205,11 @@ void test_a_run_resumed_from_any_epoch_gives_the_same_bits(void **state)
                                         "optimizer=adamw", NULL});
     check_resumed((const char *const[]){"modulus=13", "hidden=20", "batch_size=10", "epochs=9",
                                         "optimizer=sgd", "momentum=0.9", NULL});
+    check_resumed((const char *const[]){"modulus=13", "hidden=20", "batch_size=10", "epochs=9",
+                                        "gradient_filter=grokfast_ema", "orthogonal_gradient=true",
+                                        NULL});
+    check_resumed((const char *const[]){"modulus=13", "hidden=20", "batch_size=10", "epochs=9",
+                                        "gradient_filter=grokfast_ma", "grokfast_window=50", NULL});
 }
 
 void test_scores_taken_in_between_change_nothing(void **state)

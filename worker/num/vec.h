@@ -125,6 +125,9 @@ struct vec {
     void (*sgd)(float *w, float *m, const float *g, size_t n, const struct sgd_rule *rule,
                 size_t count);
 
+    /* y = fma(b, x, a*y).   n floats; x may be y.   Twin: the formula. */
+    void (*axpby)(float *y, float a, const float *x, float b, size_t n);
+
     /* Sums in double, 16 partial sums by index modulo 16, then halves onto halves:
      * a.b and sum of g*a*b.   Any n, any alignment. */
     double (*dot)(const float *a, const float *b, size_t n);
@@ -220,6 +223,7 @@ struct vec {
     X(adam)                                                                                        \
     X(adamw)                                                                                       \
     X(sgd)                                                                                         \
+    X(axpby)                                                                                       \
     X(dot)                                                                                         \
     X(dot_weighted)                                                                                \
     X(exp)                                                                                         \

@@ -3,6 +3,7 @@
 #include "worker/train/trainer.h"
 
 #include "common/philox.h"
+#include "worker/train/filter.h"
 #include "worker/train/init.h"
 #include "worker/train/optimizer.h"
 
@@ -20,6 +21,7 @@ struct trainer {
     struct model model;
     struct workspace work;
     struct gradient gradient;
+    struct filter filter;
     struct optimizer optimizer;
     struct dataset shuffled; /* with shuffle: the training set in this epoch's order */
     uint32_t *order;
@@ -77,7 +79,7 @@ int trainer_open(struct trainer **out, const struct params *p, const struct trai
         (rc = gradient_open(&t->gradient, &t->model, e)) < 0 ||
         (rc = optimizer_open(&t->optimizer, &t->model, p, (n + t->batch_size - 1) / t->batch_size,
                              e)) < 0 ||
-        (rc = shuffle_open(t, e)) < 0)
+        (rc = filter_open(&t->filter, &t->model, p, e)) < 0 || (rc = shuffle_open(t, e)) < 0)
         goto fail;
     *out = t;
     return OK;
@@ -91,6 +93,7 @@ void trainer_close(struct trainer **t)
     if (!*t) return;
     dataset_close(&(*t)->shuffled);
     free((*t)->order);
+    filter_close(&(*t)->filter);
     optimizer_close(&(*t)->optimizer);
     gradient_close(&(*t)->gradient);
     workspace_close(&(*t)->work);
@@ -142,7 +145,10 @@ static void train_batch(struct trainer *t, const struct dataset *d, size_t from,
         model_forward(&t->model, &b, &t->work);
         model_backward(&t->model, &b, &t->work, scale, at == from, &t->gradient, sum);
     }
+    bool filters = filter_works(&t->filter);
+    if (filters) filter_apply(&t->filter, &t->model, &t->gradient, t->optimizer.steps);
     optimizer_step(&t->optimizer, &t->model, &t->gradient);
+    if (filters) optimizer_settle(&t->optimizer, &t->model, &t->gradient);
 }
 
 static void row_test(struct trainer *t, struct row *r)
@@ -178,6 +184,7 @@ int trainer_epoch(struct trainer *t, struct row *r, struct err *e)
     for (size_t at = 0; at < d->count; at += t->batch_size)
         train_batch(t, d, at, d->count - at < t->batch_size ? d->count - at : t->batch_size, &sum);
     optimizer_settle(&t->optimizer, &t->model, &t->gradient);
+    filter_settle(&t->filter);
     t->done++;
     row_clear(r, t->done);
     r->value[METRIC_train_loss] = sum.loss / (double)d->count;
@@ -218,6 +225,7 @@ int trainer_save(const struct trainer *t, struct safetensors *s, struct err *e)
     const size_t shape[] = {2};
     int rc = init_save(&t->model, t->model.theta, "theta/", s, e);
     if (rc == OK) rc = optimizer_save(&t->optimizer, &t->model, s, e);
+    if (rc == OK) rc = filter_save(&t->filter, &t->model, t->optimizer.steps, s, e);
     if (rc == OK) rc = safetensors_add(s, "train.progress", ST_I64, 1, shape, progress, e);
     return rc;
 }
@@ -237,7 +245,8 @@ int trainer_load(struct trainer *t, const struct safetensors *s, struct err *e)
                        " steps: expected at most %" PRId64 " epochs of %" PRId64 " steps",
                        progress[0], progress[1], t->p.epochs, batches);
     if ((rc = init_load(&t->model, t->model.theta, s, "theta/", e)) < 0 ||
-        (rc = optimizer_load(&t->optimizer, &t->model, s, progress[1], e)) < 0)
+        (rc = optimizer_load(&t->optimizer, &t->model, s, progress[1], e)) < 0 ||
+        (rc = filter_load(&t->filter, &t->model, progress[1], s, e)) < 0)
         return rc;
     t->done = progress[0];
     return OK;

@@ -51,8 +51,8 @@ const struct task *trainer_task(const struct trainer *t);
 int trainer_save_weights(const struct trainer *t, const char *prefix, struct safetensors *s,
                          struct err *e);
 
-/* Adds everything a resumed run needs: weights (theta/...), the optimizer's moments, and
- * train.progress I64 {epochs done, steps done}. Only between epochs. */
+/* Adds everything a resumed run needs: weights (theta/...), the optimizer's moments, what a filter
+ * remembers, and train.progress I64 {epochs done, steps done}. Only between epochs. */
 int trainer_save(const struct trainer *t, struct safetensors *s, struct err *e);
 
 /* Takes that up again, in a trainer opened with the same parameters; E_FILE if a tensor is missing

@@ -102,3 +102,10 @@ void KERNEL(square_backward)(float *dx, const float *dy, const float *x, size_t 
         vf_store(dx + i, vf_mul(vf_add(v, v), vf_load(dy + i)));
     }
 }
+
+void KERNEL(axpby)(float *y, float a, const float *x, float b, size_t n)
+{
+    const vf of_y = vf_set(a), of_x = vf_set(b);
+    for (size_t i = 0; i < n; i += VEC_FLOATS)
+        vf_store(y + i, vf_fma(of_x, vf_load(x + i), vf_mul(of_y, vf_load(y + i))));
+}
