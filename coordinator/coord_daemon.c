@@ -47,7 +47,7 @@ static bool all_done(const struct coord_daemon *d)
 {
     struct sched_totals t;
     sched_totals(&d->hub.sched, &t);
-    return t.sweeps_open == 0 && t.questions == 0 && hub_quiet(&d->hub);
+    return t.sweeps_open == 0 && t.questions == 0 && hub_quiet(&d->hub) && !d->hub.busy;
 }
 
 /* Asked once a turn: whether to begin ending, whether the end is reached. */

@@ -30,6 +30,8 @@ static const struct ctl_verb verbs[] = {
      "end sweeps, or single runs: running ones stop, rows are kept", ctl_command},
     {"retry", "--failed [SWEEPS]", 0, CTL_ARGUMENTS, "failed", "failed runs wait again",
      ctl_command},
+    {"aggregate", "[SWEEPS]", 0, CTL_ARGUMENTS, "",
+     "write means over seeds, the trade-off and the map anew, whoever runs or none", ctl_aggregate},
     {"export", "[SWEEPS] [--table TABLE] [--format csv|jsonl]", 0, CTL_ARGUMENTS, "table format",
      "a table as text: summary (default), epochs, geometry, pruning, features, runs, ...",
      ctl_export},
@@ -53,7 +55,7 @@ static const char tail[] =
 static void write_help(FILE *out)
 {
     fputs(head, out);
-    for (size_t i = 0; i < VERBS; i++) fprintf(out, "  %-8s %s\n", verbs[i].name, verbs[i].help);
+    for (size_t i = 0; i < VERBS; i++) fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].help);
     fputs(tail, out);
 }
 

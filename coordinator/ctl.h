@@ -41,7 +41,7 @@ struct ctl_verb {
  * program; the sentence is in e when it is not 0 (may be empty). */
 int ctl_run(int argc, char **argv, FILE *out, struct err *e);
 
-/* ---- ctl_read.c, ctl_explain.c, ctl_plan.c, ctl_write.c: the verbs ---- */
+/* ---- ctl_read.c, ctl_explain.c, ctl_plan.c, ctl_write.c, ctl_aggregate.c: the verbs ---- */
 
 int ctl_plan(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_status(struct ctl *c, const struct ctl_verb *v, struct err *e);
@@ -53,6 +53,7 @@ int ctl_sql(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_submit(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_command(struct ctl *c, const struct ctl_verb *v,
                 struct err *e); /* the other writing ones */
+int ctl_aggregate(struct ctl *c, const struct ctl_verb *v, struct err *e);
 
 /* The format of --output. */
 enum export_format ctl_format(const struct ctl *c);

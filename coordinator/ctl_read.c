@@ -231,6 +231,8 @@ static const struct source {
     {"geometry", "geometry", "run_id", "run_id, epoch"},
     {"pruning", "pruning", "run_id", "run_id, epoch, scheme, layer, fraction"},
     {"features", "features", "run_id", "run_id, epoch, layer, name"},
+    {"seed_stats", "seed_stats", "", "sweep_id, setting, epoch, measure"},
+    {"tradeoff", "tradeoff", "", "sweep_id, task, regime"},
     {"evaluations", "evaluations", NULL, "evaluation_id"},
     {"attempts", "attempts", "run_id", "run_id, attempt"},
     {"summaries", "summaries", "run_id", "run_id"},

@@ -174,6 +174,19 @@ static int reply(struct hub *h, uint64_t peer, enum send_kind kind, int code, co
     return rc;
 }
 
+/* Statistics of sweeps are the store's affair: nothing is decided, the answer waits as any other.
+ */
+static int aggregate(struct hub *h, uint64_t peer, const struct hub_command *x, struct moment at,
+                     struct err *e)
+{
+    struct save saves[COMMAND_RANGES] = {0};
+    struct send answer = {
+        .kind = SEND_ANSWER, .peer = peer, .text = "statistics are being written"};
+    hub_command_aggregate(x, at.wall_ms, saves);
+    h->submitted = store_submit(h->store, saves, x->event.range_count);
+    return put(h, &answer, h->submitted, e);
+}
+
 static int command(struct hub *h, uint64_t peer, const Grokd__Command *m, struct moment at,
                    struct err *e)
 {
@@ -187,6 +200,7 @@ static int command(struct hub *h, uint64_t peer, const Grokd__Command *m, struct
         h->stop = true;
         return reply(h, peer, SEND_ANSWER, 0, "stopping", e);
     }
+    if (x.kind == COMMAND_AGGREGATE) return aggregate(h, peer, &x, at, e);
     x.event.peer = peer;
     return turn(h, &x.event, NULL, at, e);
 }
@@ -238,6 +252,7 @@ int hub_collect(struct hub *h, struct moment at, struct err *e)
     }
     if (rc == OK) {
         h->full = r.full;
+        h->busy = r.busy;
         if (r.ticket > h->durable) h->durable = r.ticket;
         release(h);
     }

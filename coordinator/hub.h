@@ -52,6 +52,7 @@ struct hub {
     uint64_t submitted, durable; /* tickets */
     int64_t epochs;              /* reported since the start */
     bool full;                   /* the store waits: for room, or for another writer to end */
+    bool busy;                   /* the store writes statistics of a sweep that is over */
     bool stop;                   /* somebody asked us to end */
 };
 

@@ -19,6 +19,7 @@ static const struct verb {
     {"resume", COMMAND_EVENT, EVENT_RESUME, "resume SWEEP"},
     {"cancel", COMMAND_EVENT, EVENT_CANCEL, "cancel SWEEP, or cancel --runs RUN"},
     {"retry", COMMAND_EVENT, EVENT_RETRY, "retry --failed [SWEEP]"},
+    {"aggregate", COMMAND_AGGREGATE, EVENT_TICK, "aggregate [SWEEP]"},
     {"ping", COMMAND_PING, EVENT_TICK, "ping"},
     {"stop", COMMAND_STOP, EVENT_STOP, "stop"},
 };
@@ -71,10 +72,23 @@ int hub_command_ranges(struct hub_command *x, const char *text, struct err *e)
     return OK;
 }
 
+void hub_command_aggregate(const struct hub_command *x, int64_t at_ms, struct save *saves)
+{
+    for (size_t i = 0; i < x->event.range_count; i++) {
+        const struct event_range *r = &x->ranges[i];
+        int64_t from = r->from == RANGE_LAST ? INT64_MIN : r->from == RANGE_ALL ? 0 : r->from;
+        saves[i] = (struct save){.kind = SAVE_AGGREGATE,
+                                 .at_ms = at_ms,
+                                 .sweep = from,
+                                 .count = r->from < 0 ? INT64_MAX : r->to};
+    }
+}
+
 static int read_selection(struct hub_command *x, const struct verb *v, const Grokd__Command *m,
                           struct err *e)
 {
     size_t i = 0;
+    if (v->kind == COMMAND_AGGREGATE && !m->n_arguments) return hub_command_ranges(x, "all", e);
     if (m->n_arguments && !strcmp(m->arguments[0], "--runs") && v->event == EVENT_CANCEL) {
         x->event.kind = EVENT_CANCEL_RUNS;
         i++;
@@ -100,13 +114,14 @@ int hub_command_read(struct hub_command *x, const Grokd__Command *m, struct err 
         if (strcmp(v->name, m->verb) != 0) continue;
         x->kind = v->kind;
         x->event.kind = v->event;
-        if (v->kind != COMMAND_EVENT) return OK;
+        if (v->kind == COMMAND_PING || v->kind == COMMAND_STOP) return OK;
         if (v->event != EVENT_SUBMIT) return read_selection(x, v, m, e);
         if (!m->text || !*m->text) return err_set(e, E_USAGE, "usage: %s", v->usage);
         x->event.text = m->text;
         return hub_command_check(m->text, m->n_arguments ? m->arguments[0] : "sweep", e);
     }
-    return err_set(e, E_USAGE,
-                   "unknown command '%.60s': submit, pause, resume, cancel, retry, ping or stop",
-                   m->verb);
+    return err_set(
+        e, E_USAGE,
+        "unknown command '%.60s': submit, pause, resume, cancel, retry, aggregate, ping or stop",
+        m->verb);
 }

@@ -10,7 +10,7 @@
 #define COMMAND_RANGES 64
 
 /* Commands that the hub answers itself, and those that the scheduler decides. */
-enum command_kind { COMMAND_EVENT, COMMAND_PING, COMMAND_STOP };
+enum command_kind { COMMAND_EVENT, COMMAND_PING, COMMAND_STOP, COMMAND_AGGREGATE };
 
 struct hub_command {
     enum command_kind kind;
@@ -24,6 +24,9 @@ int hub_command_read(struct hub_command *x, const Grokd__Command *m, struct err 
 
 /* A selector: 3, 1-9, 1,4, all, last. */
 int hub_command_ranges(struct hub_command *x, const char *text, struct err *e);
+
+/* The saves that `aggregate` asks for, as many as x->event.range_count. */
+void hub_command_aggregate(const struct hub_command *x, int64_t at_ms, struct save *saves);
 
 /* Whether a sweep file is sound; E_FILE with file, line, column. */
 int hub_command_check(const char *text, const char *file, struct err *e);

@@ -36,13 +36,14 @@ enum sweep_state { SWEEP_ACTIVE, SWEEP_PAUSED, SWEEP_CANCELLED, SWEEP_DONE };
     X(SAVE_WORKER_SEEN) /* worker: it was heard just now */                                        \
     X(SAVE_WORKER_GONE) /* worker, reason: "left", "lost" or "quarantined" */                      \
     X(SAVE_ASSIGN)      /* run, attempt, worker, blas: state running, a row in attempts */         \
-    X(SAVE_EPOCHS) /* run, attempt; message = the Epochs: inserted if the attempt is current */    \
-    X(SAVE_END)    /* run, attempt, outcome, run_state, failures, losses, reason, seconds,         \
-                      text = log tail: closes the attempt; FINISHED computes summaries */          \
-    X(SAVE_CANCEL) /* run, reason: run and its open attempt end as cancelled */                    \
-    X(SAVE_EVENT)  /* run, worker (0: none), blas.family = kind, text = sentence */                \
-    X(SAVE_FETCH)  /* no save: answers with up to `count` waiting runs of active sweeps,           \
-                      priority first, then run_id */
+    X(SAVE_EPOCHS)    /* run, attempt; message = the Epochs: inserted if the attempt is current */ \
+    X(SAVE_END)       /* run, attempt, outcome, run_state, failures, losses, reason, seconds,      \
+                         text = log tail: closes the attempt; FINISHED computes summaries */       \
+    X(SAVE_CANCEL)    /* run, reason: run and its open attempt end as cancelled */                 \
+    X(SAVE_AGGREGATE) /* sweep..count (INT64_MIN: the newest) get their seed_stats and so on */    \
+    X(SAVE_EVENT)     /* run, worker (0: none), blas.family = kind, text = sentence */             \
+    X(SAVE_FETCH)     /* no save: answers with up to `count` waiting runs of active sweeps,        \
+                         priority first, then run_id */
 
 enum save_kind {
 #define X(name) name,

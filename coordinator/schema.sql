@@ -28,7 +28,9 @@ CREATE TABLE sweeps (
   state       TEXT    NOT NULL  -- done: every run is over
               CHECK (state IN ('active', 'paused', 'cancelled', 'done')),
   priority    INTEGER NOT NULL, -- higher is served first
-  created_at  TEXT    NOT NULL
+  created_at  TEXT    NOT NULL,
+  aggregate_due INTEGER NOT NULL DEFAULT 0, -- 1: seed_stats and tradeoff are to be written, 2: they are being
+  aggregated_at TEXT            -- when they were last: at the sweep's end, or by grokctl aggregate
 ) STRICT;
 
 CREATE TABLE evaluations (
@@ -81,6 +83,7 @@ CREATE TABLE runs (
 -- index ends with the row's own number, here run_id.
 CREATE INDEX sweeps_to_serve ON sweeps (priority DESC, sweep_id) WHERE state = 'active';
 CREATE INDEX runs_by_state ON runs (sweep_id, state);
+CREATE INDEX sweeps_to_aggregate ON sweeps (sweep_id) WHERE aggregate_due > 0;
 
 CREATE TABLE attempts (
   -- One try of a run on one worker. The number rises; only the last one's reports are believed.
@@ -182,6 +185,36 @@ CREATE TABLE summaries (
   compressibility_peak  REAL, -- 1: greatest value, epoch 0 apart
   epoch_peak     INTEGER      -- epoch: where it is first reached
 ) STRICT;
+
+CREATE TABLE seed_stats (
+  -- The mean curve of a setting: over its seeds, epoch by epoch, for every measure. As of
+  -- sweeps.aggregated_at; of epochs alone, the view seed_mean says the same at any time.
+  sweep_id    INTEGER NOT NULL REFERENCES sweeps ON DELETE CASCADE,
+  setting     INTEGER NOT NULL, -- of runs
+  epoch       INTEGER NOT NULL,
+  measure     TEXT    NOT NULL, -- a column of epochs or geometry
+  mean        REAL,
+  error       REAL,             -- standard error of the mean; NULL below two
+  count       INTEGER NOT NULL, -- runs that have the measure at this epoch
+  PRIMARY KEY (sweep_id, setting, epoch, measure)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tradeoff (
+  -- Is a final model that fits better also harder to compress? The line through compressibility_final
+  -- against final_train_loss of a sweep's finished runs, by least squares, in the two regimes of
+  -- arXiv 2502.01739 apart. The interval supposes residuals that are normal and alike. As of
+  -- sweeps.aggregated_at.
+  sweep_id    INTEGER NOT NULL REFERENCES sweeps ON DELETE CASCADE,
+  task        TEXT    NOT NULL,
+  regime      TEXT    NOT NULL CHECK (regime IN ('low', 'high')), -- weight_multiplier <= 0.4, >= 1
+  runs        INTEGER NOT NULL, -- with both values
+  slope       REAL,             -- 1/nat; NULL: the runs do not say, as below
+  slope_from  REAL,             -- 1/nat: 95 % interval (Student, runs - 2 degrees of freedom)
+  slope_to    REAL,
+  intercept   REAL,             -- 1
+  r2          REAL,             -- share of the variance of compressibility that the line explains
+  PRIMARY KEY (sweep_id, task, regime)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE events (
   -- What happened and why, in words.

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/queue.h"
 #include "common/thread.h"
+#include "coordinator/store_aggregate.h"
 #include "coordinator/store_db.h"
 
 #include <stdatomic.h>
@@ -56,6 +57,9 @@ struct store {
     atomic_bool closing; /* a full disk is waited for no longer */
     struct batch batch;  /* from here on: the store's thread */
     int tried_frames, warned_frames;
+    struct aggregate aggregate;
+    bool due;              /* some sweep waits for its statistics */
+    int64_t not_before_ms; /* ... which were tried in vain, until then */
 };
 
 /* ---- memory ---- */
@@ -194,7 +198,9 @@ static void publish_failure(struct store *s, const struct err *e)
 static int publish(struct store *s, struct err *e)
 {
     struct batch *b = &s->batch;
+    s->due = aggregate_is_due(&s->db);
     lock_take(s->lock);
+    s->out.busy = s->due;
     void *p = grow(s->out.answers, s->out.answer_count + b->answer_count, &s->out_room,
                    sizeof *b->answers);
     if (p || b->answer_count == 0) {
@@ -247,31 +253,60 @@ static void keep_log_short(struct store *s)
     }
 }
 
-/* The next ticket; cuts the log when nothing came for a while. NULL: the store is closing. */
+/* A part of the statistics that are due. They can wait for room; nobody waits for them. */
+static int aggregate(struct store *s, struct err *e)
+{
+    int rc = aggregate_step(&s->aggregate, &s->db, e);
+    if (rc == E_FULL || rc == E_NOMEM) {
+        log_warn("statistics_wait", "error=%s", e->text);
+        s->not_before_ms = clock_now_ms() + IDLE_MS;
+        return OK;
+    }
+    s->due = aggregate_is_due(&s->db);
+    if (rc < 0 || s->due) return rc;
+    lock_take(s->lock);
+    s->out.busy = false;
+    lock_leave(s->lock);
+    bell_ring(s->bell);
+    return OK;
+}
+
+/* The next ticket; cuts the log when nothing came for a while. NULL: there is none now. */
 static struct ticket *next_ticket(struct store *s)
 {
-    struct ticket *t = queue_pop(s->queue, IDLE_MS);
-    if (t || queue_ended(s->queue)) return t;
+    int64_t wait = s->due ? s->not_before_ms - clock_now_ms() : IDLE_MS;
+    struct ticket *t = queue_pop(s->queue, wait > 0 ? wait : 0);
+    if (t || s->due || queue_ended(s->queue)) return t;
     db_checkpoint(&s->db, true);
     s->tried_frames = s->warned_frames = 0;
     return queue_pop(s->queue, -1);
+}
+
+/* Carries out a ticket and those that follow it at once. */
+static int carry_out(struct store *s, struct ticket *t, struct err *e)
+{
+    int rc = batch_first(s, t, e);
+    if (rc == E_FULL) rc = wait_for_room(s, e);
+    if (rc == OK) rc = publish(s, e);
+    if (rc < 0) batch_undo(s);
+    return rc;
 }
 
 static void run(void *ctx)
 {
     struct store *s = ctx;
     struct err e;
-    for (struct ticket *t; (t = next_ticket(s));) {
-        int rc = batch_first(s, t, &e);
-        if (rc == E_FULL) rc = wait_for_room(s, &e);
-        if (rc == OK) rc = publish(s, &e);
-        if (rc < 0) {
-            batch_undo(s);
-            publish_failure(s, &e);
+    int rc = OK;
+    while (rc == OK) {
+        struct ticket *t = next_ticket(s);
+        if (t)
+            rc = carry_out(s, t, &e);
+        else if (queue_ended(s->queue))
             return;
-        }
-        keep_log_short(s);
+        if (rc == OK && s->due && clock_now_ms() >= s->not_before_ms) rc = aggregate(s, &e);
+        if (rc == OK) keep_log_short(s);
     }
+    publish_failure(s, &e);
 }
 
 /* ---- the door ---- */
@@ -287,6 +322,7 @@ int store_open(struct store **out, const char *path, struct store_state *state, 
     int rc = (s->path = strdup(path)) ? OK : err_set(e, E_NOMEM, "%s: no memory", path);
     if (rc == OK) rc = db_open(&s->db, s->path, e);
     if (rc == OK) rc = load_state(&s->db, state, e);
+    if (rc == OK) s->out.busy = s->due = aggregate_is_due(&s->db);
     if (rc == OK) rc = lock_open(&s->lock, e);
     if (rc == OK) rc = queue_open(&s->queue, e);
     if (rc == OK && (s->bell = bell_open(e)) < 0) rc = s->bell;
@@ -329,7 +365,7 @@ int store_collect(struct store *s, struct store_result *out, struct err *e)
     bell_quiet(s->bell);
     lock_take(s->lock);
     int rc = s->failed;
-    *out = (struct store_result){.ticket = s->out.ticket};
+    *out = (struct store_result){.ticket = s->out.ticket, .busy = s->out.busy};
     if (rc == OK) {
         *out = s->out;
         s->out.answers = NULL;
@@ -359,6 +395,7 @@ void store_close(struct store **store)
     thread_join(&s->thread);
     for (struct ticket *t; s->queue && (t = queue_pop(s->queue, 0));) ticket_free(t);
     queue_close(&s->queue);
+    aggregate_drop(&s->aggregate);
     db_close(&s->db, started && at_rest(s));
     batch_clear(&s->batch);
     free(s->batch.tickets);

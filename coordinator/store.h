@@ -32,6 +32,7 @@ struct store_result {
     struct save_answer *answers; /* of the tickets since the last call, in order */
     size_t answer_count;
     bool full; /* the disk is full, or another process writes: nothing moves until that is over */
+    bool busy; /* statistics of a sweep are being written, between the tickets */
 };
 
 /* Opens or makes the database (gives), starts the thread. A foreign, newer or network-disk file:
@@ -47,8 +48,8 @@ int store_fd(const struct store *s);
 /* Collects what became durable since the last call; free with store_result_free. */
 int store_collect(struct store *s, struct store_result *out, struct err *e);
 
-/* Waits for everything submitted, closes (journal_mode=DELETE when no sweep is active); NULL is
- * fine. */
+/* Waits for everything submitted (not for statistics: they go on when it is opened again), closes
+ * (journal_mode=DELETE when no sweep is active); NULL is fine. */
 void store_close(struct store **s);
 
 void store_state_free(struct store_state *state);

@@ -113,6 +113,9 @@ int save_apply(struct db *d, const struct save *s, struct save_answer *a, bool *
     case SAVE_WORKER_GONE: *answered = false; return worker_gone(d, s, e);
     case SAVE_ASSIGN: *answered = false; return assign(d, s, e);
     case SAVE_CANCEL: return cancel(d, s, a, e);
+    case SAVE_AGGREGATE:
+        *answered = false;
+        return db_do(d, SQL_SWEEPS_AGGREGATE, e, "ni", s->sweep, s->count);
     case SAVE_EVENT:
         *answered = false;
         return save_event(d, s, s->blas.family, s->text ? s->text : "", e);

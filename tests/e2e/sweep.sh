@@ -16,6 +16,14 @@ test_two_workers_finish_a_sweep_and_every_epoch_is_stored_once() {
     is "SELECT count(*) FROM pruning" $((6 * 2 * 21))
     every_epoch_once
     is "PRAGMA journal_mode" delete
+    is "SELECT count(*) FROM sweeps WHERE aggregated_at IS NOT NULL AND aggregate_due = 0" 1
+    is "SELECT count(*) FROM seed_stats AS y JOIN seed_mean AS x USING (sweep_id, setting, epoch)
+        WHERE measure = 'test_loss' AND count = seeds AND abs(mean - test_loss) < 1e-12
+        AND abs(error - test_loss_error) < 1e-7" "$(query "SELECT count(*) FROM seed_mean")"
+    query "SELECT * FROM seed_stats" >"$DIR/before"
+    ctl aggregate last >"$DIR/answer" # nobody runs: grokctl writes it itself
+    query "SELECT * FROM seed_stats" | cmp - "$DIR/before"
+    is "PRAGMA journal_mode" delete
 }
 
 test_stored_numbers_are_those_of_grokd_train() {
@@ -52,6 +60,8 @@ test_a_bad_file_sent_to_a_running_coordinator_is_refused() {
     coord
     printf 'method: grid\nparameters:\n  seed: {values: []}\n' >"$DIR/bad.yaml"
     refuses ctl submit "$DIR/bad.yaml" 2>"$DIR/answer"
+    refuses ctl aggregate 7 2>>"$DIR/answer"
+    ctl aggregate >"$DIR/nothing" # the coordinator does it
     grep -q 'bad.yaml:3' "$DIR/answer"
     is "SELECT count(*) FROM sweeps" 0
 }

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+/* store_aggregate: what is said of a sweep as a whole, written by the store's thread between its
+ * commits: seed_stats, tradeoff, and the map of its sketches. Private to store*.c.
+ *
+ * Which sweeps are due stands in the database (sweeps.aggregate_due), so nothing is forgotten by a
+ * restart. A step takes about AGGREGATE_MS and is a transaction of its own; a sweep whose steps are
+ * broken off begins anew, which does no harm: every part deletes what it is about to write.
+ */
+#ifndef GROKD_COORDINATOR_STORE_AGGREGATE_H
+#define GROKD_COORDINATOR_STORE_AGGREGATE_H
+
+#include "common/err.h"
+#include "coordinator/regression.h"
+#include "coordinator/store_db.h"
+#include "proto/param.h"
+
+#include <stdint.h>
+
+#define AGGREGATE_MS   25
+#define AGGREGATE_TASK 32
+
+/* Mean and sum of squares about it, of one measure at one epoch. */
+struct aggregate_mean {
+    int64_t count;
+    double mean, squares;
+};
+
+/* Runs of one task: final training loss and compressibility in the two regimes. */
+struct aggregate_trade {
+    char task[AGGREGATE_TASK]; /* empty: unused */
+    struct regression low, high;
+};
+
+/* The sweep in work and how far it is. */
+struct aggregate {
+    int64_t sweep; /* 0: none */
+    int stage;
+    int64_t setting, seeds, epoch, last_epoch; /* where seed_stats is: the next epoch */
+    struct aggregate_mean *means;              /* [AGGREGATE_EPOCHS, METRIC_COUNT] */
+    int64_t run;                               /* where the summaries are */
+    struct aggregate_trade trades[PARAM_TASKS];
+};
+
+/* Whether some sweep is due; 0 also when the database does not say. */
+int aggregate_is_due(struct db *d);
+
+/* Does a part of what is due, in a transaction of its own. After an error it is rolled back, and
+ * the sweep begins anew with the next step. */
+int aggregate_step(struct aggregate *a, struct db *d, struct err *e);
+
+/* Forgets the sweep in work, which stays due. */
+void aggregate_drop(struct aggregate *a);
+
+#endif

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+/* Tests of what is said of a sweep as a whole: against SQL over the same rows, at the sweep's end,
+ * on demand, and after a restart. */
+#include "tests/coordinator/store_help.h"
+#include "tests/test.h"
+
+#include <math.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Until nothing is due any more. */
+static void settle(struct help *h)
+{
+    struct err e;
+    struct store_result r = {.busy = true};
+    struct pollfd p = {.fd = store_fd(h->store), .events = POLLIN};
+    while (help_int(h, "SELECT count(*) FROM sweeps WHERE aggregate_due > 0") && r.busy) {
+        assert_int_equal(poll(&p, 1, 60000), 1);
+        if (store_collect(h->store, &r, &e) < 0) fail_msg("%s", e.text);
+        store_result_free(&r);
+    }
+    assert_int_equal(help_int(h, "SELECT count(*) FROM sweeps WHERE aggregate_due > 0"), 0);
+}
+
+static void aggregate(struct help *h, int64_t sweep)
+{
+    struct save s = {.kind = SAVE_AGGREGATE, .sweep = sweep, .count = sweep, .at_ms = HELP_AT};
+    struct store_result r = help_store(h, &s, 1);
+    store_result_free(&r);
+    settle(h);
+}
+
+/* Sweep 1: three values of weight_multiplier, four seeds, epochs 0..3, all finished. */
+static char *spec_of(void)
+{
+    return strdup(
+        "name: demo\nmethod: grid\nparameters:\n  weight_multiplier: {values: [0.1, 0.4, 0.8, 2]}\n"
+        "  seed: {min: 0, max: 3}\n  epochs: {value: 3}\n");
+}
+
+enum { RUNS = 16 };
+
+static void run_all(struct help *h)
+{
+    help_one(h, help_sweep(1, spec_of()));
+    help_one(h, help_worker(1));
+    for (int64_t run = 1; run <= RUNS; run++) {
+        struct row rows[4];
+        for (int64_t epoch = 0; epoch < 4; epoch++) {
+            rows[epoch] = help_row(run, epoch);
+            if (epoch == 2) rows[epoch].value[METRIC_compressibility] = NAN;
+            if (run % 5 == 1) rows[epoch].value[METRIC_step_fisher] = NAN;
+        }
+        rows[3].value[METRIC_train_loss] = 0.01 + 0.001 * (double)(run * run % 7);
+        rows[3].value[METRIC_compressibility] = 4 + 0.1 * (double)(run * run % 7 + run % 3);
+        help_one(h, help_assign(run, 1, 1));
+        help_one(h, help_epochs(run, 1, rows, 4));
+        help_one(h, help_end(run, 1, "finished", RUN_FINISHED));
+    }
+}
+
+static void is_nothing(const struct help *h, const char *sql)
+{
+    int64_t n = help_int(h, sql);
+    if (n) fail_msg("%lld rows: %s", (long long)n, sql);
+}
+
+void test_a_sweep_that_ends_gets_its_statistics(void **state)
+{
+    (void)state;
+    struct help h;
+    help_open(&h);
+    run_all(&h);
+    settle(&h);
+    assert_string_equal(help_text(&h, "SELECT state FROM sweeps"), "done");
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM sweeps WHERE aggregated_at IS NOT NULL"),
+                     1);
+    assert_true(help_int(&h, "SELECT count(*) FROM seed_stats") > 0);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM tradeoff"), 2);
+    help_close(&h);
+}
+
+/* Every measure of both tables that some seed has, and no other row; values as SQL finds them. */
+void test_means_over_seeds_are_those_of_sql(void **state)
+{
+    (void)state;
+    struct help h;
+    help_open(&h);
+    run_all(&h);
+    settle(&h);
+    int measures = 0;
+    for (int i = 0; i < METRIC_COUNT; i++) measures += metric_list[i].kind == METRIC_VALUE;
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM seed_stats"), 4 * 4 * measures - 4);
+    for (int i = 0; i < METRIC_COUNT; i++) {
+        const struct metric_info *m = &metric_list[i];
+        char sql[1024];
+        snprintf(
+            sql, sizeof sql,
+            "SELECT count(*) FROM (SELECT sweep_id, setting, epoch, avg(%s) AS mean, "
+            "sqrt((avg(%s * %s) - avg(%s) * avg(%s)) / (count(%s) - 1)) AS error, count(%s) AS n "
+            "FROM runs JOIN %s USING (run_id) GROUP BY 1, 2, 3) AS x LEFT JOIN seed_stats AS y "
+            "ON y.sweep_id = x.sweep_id AND y.setting = x.setting AND y.epoch = x.epoch AND "
+            "measure = '%s' WHERE n > 0 AND (abs(y.mean - x.mean) < 1e-12 AND "
+            "abs(y.error - x.error) < 1e-7 AND y.count = n) IS NOT TRUE",
+            m->name, m->name, m->name, m->name, m->name, m->name, m->name,
+            m->table == METRIC_TABLE_epochs ? "epochs" : "geometry", m->name);
+        if (m->kind == METRIC_VALUE) is_nothing(&h, sql);
+    }
+    help_close(&h);
+}
+
+/* Textbook sums; regimes by weight_multiplier, 0.8 belongs to neither. */
+void test_the_trade_off_is_that_of_sql(void **state)
+{
+    (void)state;
+    struct help h;
+    help_open(&h);
+    run_all(&h);
+    settle(&h);
+    is_nothing(
+        &h, "WITH p AS (SELECT CASE WHEN weight_multiplier <= 0.4 THEN 'low' ELSE 'high' END AS "
+            "regime, final_train_loss AS x, compressibility_final AS y FROM run_summary WHERE "
+            "weight_multiplier <> 0.8), q AS (SELECT regime, count(*) AS n, sum((x - mx) * (x - "
+            "mx)) AS xx, sum((x - mx) * (y - my)) AS xy, sum((y - my) * (y - my)) AS yy, mx, my "
+            "FROM p JOIN (SELECT regime, avg(x) AS mx, avg(y) AS my FROM p GROUP BY regime) "
+            "USING (regime) GROUP BY regime) SELECT count(*) FROM q LEFT JOIN tradeoff AS t USING "
+            "(regime) WHERE (t.runs = n AND n = CASE regime WHEN 'low' THEN 8 ELSE 4 END AND "
+            "abs(slope - xy / xx) < 1e-7 AND abs(intercept - my + xy / xx * mx) < 1e-9 AND "
+            "abs(r2 - xy * xy / xx / yy) < 1e-9 AND slope_from < slope AND abs((slope_to - "
+            "slope_from) / 2 - CASE n WHEN 8 THEN 2.44691185 ELSE 4.30265273 END * sqrt((yy - xy "
+            "* xy / xx) / (n - 2) / xx)) < 1e-5) IS NOT TRUE");
+    help_close(&h);
+}
+
+void test_a_sweep_under_way_has_them_on_demand_and_anew(void **state)
+{
+    (void)state;
+    struct help h;
+    help_open_run(&h, 3);
+    help_rows(&h, 1, 1, 0, 1);
+    aggregate(&h, 1);
+    assert_int_equal(help_int(&h, "SELECT max(epoch) FROM seed_stats"), 1);
+    assert_int_equal(help_int(&h, "SELECT max(count) FROM seed_stats"), 1);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM seed_stats WHERE error IS NOT NULL"), 0);
+    help_rows(&h, 1, 1, 2, 3);
+    help_one(&h, help_assign(2, 1, 1));
+    help_rows(&h, 2, 1, 0, 0);
+    aggregate(&h, 1);
+    assert_int_equal(help_int(&h, "SELECT max(epoch) FROM seed_stats"), 3);
+    assert_int_equal(help_int(&h, "SELECT max(epoch) FROM seed_stats WHERE count = 2"), 0);
+    aggregate(&h, 7); /* there is none: nothing happens */
+    help_close(&h);
+}
+
+/* A mark without its work: the process was killed in between. */
+void test_what_was_due_is_written_after_a_restart(void **state)
+{
+    (void)state;
+    struct help h;
+    char command[256];
+    help_open_run(&h, 1);
+    help_rows(&h, 1, 1, 0, 3);
+    store_close(&h.store);
+    snprintf(command, sizeof command, "sqlite3 %s 'UPDATE sweeps SET aggregate_due = 2'", h.path);
+    assert_int_equal(system(command), 0);
+    help_reopen(&h);
+    settle(&h);
+    assert_true(help_int(&h, "SELECT count(*) FROM seed_stats") > 0);
+    help_close(&h);
+}
