@@ -20,7 +20,7 @@
     X(PHILOX_SAMPLE, 4) /* random points of a sweep, epoch = axis; key sample_seed */              \
     X(PHILOX_HOT, 5)    /* spins of a random start, epoch = snapshot; key data_seed */             \
     X(PHILOX_FLIP, 6)   /* heat-bath updates of them, epoch = snapshot; key data_seed */           \
-    X(PHILOX_SKETCH, 7) /* columns of the map of sketches; key its seed */
+    X(PHILOX_SKETCH, 7) /* columns of the map of sketches, epoch = input; key its seed */
 
 enum philox_purpose {
 #define X(name, number) name = number,

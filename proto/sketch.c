@@ -9,19 +9,12 @@
 
 enum { BLOCK = SKETCH_ROWS / SKETCH_NONZEROS };
 
-/* One word of the generator for each block: its low seven bits are row and sign. */
-uint32_t sketch_column(uint64_t index)
+uint32_t sketch_column(uint32_t input, uint32_t class)
 {
-    const struct philox stream = {SKETCH_SEED, 0, PHILOX_SKETCH};
-    uint32_t words[4], column = 0;
-    philox_words(&stream, index, words);
-    for (int b = 0; b < SKETCH_NONZEROS; b++) column |= (words[b] & (2 * BLOCK - 1)) << 8 * b;
-    return column;
-}
-
-void sketch_columns(uint32_t *column, uint64_t first, size_t count)
-{
-    for (size_t i = 0; i < count; i++) column[i] = sketch_column(first + i);
+    const struct philox stream = {SKETCH_SEED, input, PHILOX_SKETCH};
+    uint32_t words[4];
+    philox_words(&stream, class / 4, words);
+    return words[class % 4];
 }
 
 void sketch_clear(struct sketch *s)

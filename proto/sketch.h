@@ -9,8 +9,9 @@
  * The mean of |y - y'|^2 over maps is |v - v'|^2, its relative standard deviation at most
  * sqrt(2 / SKETCH_ROWS) = .088. The map is linear: sums of vectors have the sums of their sketches.
  *
- * Column i is a function of SKETCH_SEED and i alone, and the seed belongs to the version of the
- * protocol: sketches from any machine can be compared, and nothing of the map is sent or stored.
+ * An element of the vector belongs to a class and to the number of an input. Its column is a
+ * function of those two and SKETCH_SEED alone, and the seed belongs to the version of the protocol:
+ * sketches from any machine can be compared, and nothing of the map is sent or stored.
  *
  * Cost: 4 additions in double an element, in one order: the same bits on every machine.
  */
@@ -22,14 +23,14 @@
 
 #define SKETCH_ROWS     256
 #define SKETCH_NONZEROS 4
-#define SKETCH_SEED     UINT64_C(0x67726f6b64000001) /* "grokd", version 1 */
+#define SKETCH_TOLERANCE                                                                           \
+    (4 * 0.08838834764831845)                    /* 4 root(2 / SKETCH_ROWS), of squared distances */
+#define SKETCH_SEED UINT64_C(0x67726f6b64000001) /* "grokd", version 1 */
 
-/* A column of the map, packed: byte b names its entry in block b, the row within the block in the
- * low six bits, and 64 more if it is negative. */
-uint32_t sketch_column(uint64_t index);
-
-/* Columns first..first+count-1. */
-void sketch_columns(uint32_t *column, uint64_t first, size_t count);
+/* A column of the map: byte b names its entry in block b, the row within the block in the low six
+ * bits, 64 more if it is negative; the eighth bit says nothing. It is word `class` of the stream
+ * (SKETCH_SEED, input, PHILOX_SKETCH) of common/philox.h. */
+uint32_t sketch_column(uint32_t input, uint32_t class);
 
 /* A sketch that grows: by block, sums of what is added and of what is taken off. */
 struct sketch {

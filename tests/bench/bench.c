@@ -51,6 +51,7 @@ static const struct entry {
     {&gauge_features, "correlations with physics", 0, false},
     {&gauge_geometry, "Fisher and geometry, regression", 1, false},
     {&gauge_geometry, "... classification", 2, true},
+    {&gauge_coords, "information-space coordinates", 0, true},
     {&gauge_pruning, "pruning", 0, true},
 };
 #define ENTRIES (sizeof entries / sizeof *entries)

@@ -5,6 +5,7 @@
 #include "tests/test.h"
 
 #include "tests/ref/ref_measure_specimen.h"
+#include "worker/measure/coords.h"
 #include "worker/measure/fisher.h"
 #include "worker/measure/measure.h"
 
@@ -202,6 +203,58 @@ void test_features_of_every_layer_are_golden(void **state)
     }
     assert_int_equal(compared, 18);
     measure_close(&m);
+    golden_close(&g);
+}
+
+/* Coordinates of the initial and the final weights on a table: what both leave in their rows. */
+static void check_coords(struct golden *g, const struct table *t, const char *const last[3])
+{
+    struct coords *c;
+    struct row row;
+    struct err e;
+    struct specimen *s = &g->specimen;
+    take_weights(g, "init/");
+    assert_int_equal(coords_open(&c, t, &s->model, &e), OK);
+    row_clear(&row, 0);
+    coords_read(c, &s->model, 0, &row);
+    take_weights(g, "final/");
+    row_clear(&row, s->params.epochs);
+    coords_read(c, &s->model, s->params.epochs, &row);
+#define LANDMARK(name, key)                                                                        \
+    NUMBER(g, last[0], last[1], last[2], "\"landmarks\":", "\"" name "\":", "\"" key "\":")
+    NEAR(row.value[METRIC_overlap_ignorance], LANDMARK("ignorance", "overlap"));
+    NEAR(row.value[METRIC_overlap_truth], LANDMARK("truth", "overlap"));
+    NEAR(row.value[METRIC_bhattacharyya_ignorance], LANDMARK("ignorance", "bhattacharyya"));
+    NEAR(row.value[METRIC_bhattacharyya_truth], LANDMARK("truth", "bhattacharyya"));
+    NEAR(row.value[METRIC_distance_ignorance], sqrt(LANDMARK("ignorance", "fisher_rao2")));
+    NEAR(row.value[METRIC_distance_truth], sqrt(LANDMARK("truth", "fisher_rao2")));
+    NEAR(row.value[METRIC_hellinger_ignorance], sqrt(LANDMARK("ignorance", "hellinger2")));
+    NEAR(row.value[METRIC_hellinger_truth], sqrt(LANDMARK("truth", "hellinger2")));
+    NEAR(row.value[METRIC_progress], NUMBER(g, last[0], last[1], last[2], "\"progress\":"));
+    NEAR(row.value[METRIC_chord],
+         NUMBER(g, last[0], last[1], last[2], "\"fisher_rao_from_start\":"));
+    NEAR(row.value[METRIC_fr_step], row.value[METRIC_chord]);
+    coords_close(&c);
+}
+
+void test_the_coordinates_of_the_final_weights_are_golden(void **state)
+{
+    (void)state;
+    static const char *const modular[] = {LAST_EPOCH};
+    static const char *const ising[] = {"\"data\":", "\"epochs\":[", "{\"epoch\":150,"};
+    struct golden g;
+    struct table t;
+    struct err e;
+    golden_open(&g, "final/");
+    assert_int_equal(table_open(&t, &g.specimen.params, &g.specimen.task, &e), OK);
+    check_coords(&g, &t, modular);
+    table_close(&t);
+    golden_close(&g);
+    golden_open_ising(&g, "final/");
+    t = (struct table){0};
+    assert_int_equal(table_of(&t, &g.specimen.task.test, &g.specimen.task, &e), OK);
+    check_coords(&g, &t, ising);
+    table_close(&t);
     golden_close(&g);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The measures together: which epochs, which values, what is remembered from one to the next. */
+#include "proto/sketch.h"
 #include "tests/test.h"
 
 #include "tests/ref/ref_measure_specimen.h"
@@ -48,6 +49,8 @@ static void assert_rows_equal(const struct row *a, const struct row *b)
     for (int i = 0; i < METRIC_COUNT; i++)
         if (metric_list[i].kind != METRIC_TIMING && !same(a->value[i], b->value[i]))
             fail_msg("%s: %.17g and %.17g", metric_list[i].name, a->value[i], b->value[i]);
+    assert_non_null(a->sketch);
+    assert_memory_equal(a->sketch, b->sketch, SKETCH_ROWS * sizeof *a->sketch);
 }
 
 static bool of_trainer(int metric)

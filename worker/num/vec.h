@@ -200,6 +200,26 @@ struct vec {
     void (*measure_taps)(double *weight, size_t ld, double *bias, const float *dy, const float *x,
                          size_t out, size_t in, size_t side, size_t lanes);
 
+    /* psi = root of softmax(z), samples in lanes: z [classes][ld], psi [classes][VEC_LANES], 0 in
+     * the lanes from count on. NaN where a logit of the sample is.   Twin: in test_kernels_measure.
+     * About 25 operations a logit. */
+    void (*measure_roots)(float *psi, const float *z, size_t ld, size_t classes, size_t count);
+
+    /* square[s] = sum over classes of (a - b)^2 of lane s < VEC_LANES; a, b [classes][VEC_LANES].
+     * Differences and runs of 16 classes in float, their sum in double.   3*classes operations a
+     * lane.   Twin: a double loop. */
+    void (*measure_chords)(double *square, const float *a, const float *b, size_t classes);
+
+    /* arc[i] = 2 arcsin(root of square[i] / 2): the angle of unit vectors whose chord has that
+     * square, from 0 to 4; within 4 ulp. Any n, any alignment, arc may be square. */
+    void (*measure_arcs)(double *arc, const double *square, size_t n);
+
+    /* Sum over i of w'/root of (1 - w^2), w = at[0]*a[i] + at[1]*b[i], w' the same with slope; the
+     * root at least 1e-12. 16 partial sums by i modulo 16, then halves onto halves. Any n, any
+     * alignment. */
+    double (*measure_pull)(const double *a, const double *b, size_t n, const double at[2],
+                           const double slope[2]);
+
     /* y = exp(x), y = ln(x) for normal positive x; n floats, y may be x. Within 2 ulp. */
     void (*exp)(float *y, const float *x, size_t n);
     void (*log)(float *y, const float *x, size_t n);
@@ -231,6 +251,10 @@ struct vec {
     X(measure_moments)                                                                             \
     X(measure_variances)                                                                           \
     X(measure_taps)                                                                                \
+    X(measure_roots)                                                                               \
+    X(measure_chords)                                                                              \
+    X(measure_arcs)                                                                                \
+    X(measure_pull)                                                                                \
     X(bytes_to_lanes)                                                                              \
     X(conv)                                                                                        \
     X(conv_slope)                                                                                  \

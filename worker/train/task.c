@@ -78,6 +78,13 @@ int task_open(struct task *t, const struct params *p, const char *data_path, str
     return rc;
 }
 
+int task_table(struct dataset *d, const struct params *p, struct err *e)
+{
+    int rc = kinds[p->task]->table(d, p, e);
+    if (rc < 0) dataset_close(d);
+    return rc;
+}
+
 static int task_copy(struct task *t, const struct task *from, struct err *e)
 {
     *t = *from;

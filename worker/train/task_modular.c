@@ -122,6 +122,24 @@ done:
     return rc;
 }
 
+/* Every pair that has a label, in rising order. */
+static int table(struct dataset *d, const struct params *p, struct err *e)
+{
+    size_t modulus = (size_t)p->modulus, all = modulus * modulus;
+    uint32_t *pair = malloc(all * sizeof *pair);
+    int32_t *label = malloc(all * sizeof *label);
+    int rc = pair && label ? OK : err_set(e, E_NOMEM, "task: no memory for %zu pairs", all);
+    if (rc == OK) {
+        task_labels(p->operation, modulus, label);
+        size_t n = list_pairs(label, all, pair);
+        rc = dataset_open(d, n, 0, e);
+        for (size_t i = 0; i < n && rc == OK; i++) dataset_set(d, i, modulus, label, pair[i]);
+    }
+    free(label);
+    free(pair);
+    return rc;
+}
+
 /* E_FILE for a pair that is none of the table's. */
 static int pair_number(const int32_t pair[2], size_t modulus, const int32_t *label, size_t *at,
                        const char *name, size_t i, struct err *e)
@@ -184,4 +202,4 @@ static int save(const struct task *t, struct safetensors *s, struct err *e)
     return rc < 0 ? rc : dataset_save(&t->test, t->modulus, s, "test_pairs", e);
 }
 
-const struct task_kind task_modular = {.draw = draw, .load = load, .save = save};
+const struct task_kind task_modular = {.draw = draw, .load = load, .save = save, .table = table};
