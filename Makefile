@@ -16,7 +16,7 @@ GIT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null)
 PACKAGES_BUILD := gcc libc6-dev pkg-config protobuf-c-compiler libprotobuf-c-dev libuv1-dev libzmq3-dev \
                   libsqlite3-dev libopenblas-serial-dev libfyaml-dev libsodium-dev librandom123-dev
 PACKAGES_RUN   := sqlite3
-PACKAGES_TEST  := libcmocka-dev clang clang-format valgrind git procps
+PACKAGES_TEST  := libcmocka-dev clang libclang-rt-dev clang-format valgrind git procps
 PACKAGES_BENCH := python3-torch
 
 # ---- flags -------------------------------------------------------------------------------------
@@ -163,11 +163,40 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/%.main.o $(call obj,$(TEST_H
 .PHONY: unit check-all
 unit: $(TEST_BIN)
 
+# ---- fuzzing: tests/fuzz/fuzz_NAME.c with the corpus tests/fuzz/corpus/NAME, by clang -------------
+
+FUZZ_SECONDS ?= 60
+FUZZ         := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BIN     := $(patsubst %,$(BUILD)/tests/fuzz/fuzz_%,$(FUZZ))
+FUZZ_ENV     := LSAN_OPTIONS=suppressions=tests/fuzz/leaks.txt:print_suppressions=0
+FUZZ_MAKE     = $(MAKE) -s CC=clang BUILD=$(BUILD)/fuzz SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
+
+$(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB_proto) $(LIB_common)
+	$(call note,LINK)
+	$(Q)$(LINK) -fsanitize=fuzzer
+
+.PHONY: fuzz fuzz-corpus fuzz-build
+fuzz-build: $(FUZZ_BIN)
+
+fuzz-corpus: ## what was found by fuzzing before, once more
+	@$(FUZZ_MAKE) fuzz-build
+	@for f in $(FUZZ); do $(FUZZ_ENV) $(BUILD)/fuzz/tests/fuzz/fuzz_$$f -runs=0 tests/fuzz/corpus/$$f 2>$(BUILD)/fuzz/$$f.log \
+	     || { cat $(BUILD)/fuzz/$$f.log; exit 1; }; done
+
+# New inputs stay in the build folder, and so does what breaks a target.
+fuzz: fuzz-corpus ## every fuzz target for FUZZ_SECONDS
+	@for f in $(FUZZ); do mkdir -p $(BUILD)/fuzz/new/$$f; \
+	     $(FUZZ_ENV) $(BUILD)/fuzz/tests/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=10 -rss_limit_mb=1024 \
+	     -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/$$f- $(BUILD)/fuzz/new/$$f tests/fuzz/corpus/$$f 2>$(BUILD)/fuzz/$$f.log \
+	     || { tail -40 $(BUILD)/fuzz/$$f.log; exit 1; }; \
+	     awk -v f=$$f '/number_of_executed_units/ {n = $$2} END {printf "fuzz %-14s %9d inputs, nothing broke\n", f, n}' $(BUILD)/fuzz/$$f.log; done
+
 # What tests/run.sh is given: NAME=COMMAND. Under valgrind's hundredfold time, TEST_SHORT spares epochs.
 E2E            := $(sort $(filter-out tests/e2e/lib.sh,$(wildcard tests/e2e/*.sh)))
 BUILD_ASAN      = $(MAKE) -s BUILD=$(BUILD)/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' all unit
 ITEMS_CHECK     = $(foreach c,style rooms doors sizes,"make $(c)=tests/house/check.sh $(c)") \
                   "clang builds all=$(MAKE) -s CC=clang BUILD=$(BUILD)/clang all unit" \
+                  "fuzz corpus=$(MAKE) -s fuzz-corpus" \
                   $(foreach t,$(TEST_BIN),"$(patsubst $(BUILD)/%,%,$(t))=$(t)") \
                   $(foreach t,$(E2E),"$(t)=BUILD=$(BUILD) $(t)")
 ITEMS_ASAN      = $(foreach t,$(TEST_BIN),"asan $(patsubst $(BUILD)/tests/%,%,$(t))=$(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(t))")

@@ -15,6 +15,9 @@ static int fill(struct err *e, int code, const char *format, va_list args)
     if (!e) return code;
     e->code = code;
     vsnprintf(e->text, sizeof e->text, format, args);
+    /* Repeated from a file or a peer: one line stays one line, and a terminal stays as it was. */
+    for (char *c = e->text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = ' ';
     return code;
 }
 

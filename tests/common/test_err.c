@@ -37,6 +37,17 @@ void test_a_long_sentence_is_cut_not_overrun(void **state)
     assert_int_equal(strlen(e.text), sizeof e.text - 1);
 }
 
+/* What a file or a peer says is repeated in sentences, and may hold anything. */
+void test_a_sentence_is_one_line_whatever_it_repeats(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    err_set(&e, E_FILE, "no number: \"%s\"", "1\n\r\t\x1b[2J\x7f" "2");
+    assert_string_equal(e.text, "no number: \"1    [2J 2\"");
+    err_set(&e, E_FILE, "%s", "caf\xc3\xa9");
+    assert_string_equal(e.text, "caf\xc3\xa9");
+}
+
 void test_codes_map_to_exit_codes_of_the_programs(void **state)
 {
     (void)state;
