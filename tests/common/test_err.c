@@ -42,7 +42,9 @@ void test_a_sentence_is_one_line_whatever_it_repeats(void **state)
 {
     (void)state;
     struct err e = {0};
-    err_set(&e, E_FILE, "no number: \"%s\"", "1\n\r\t\x1b[2J\x7f" "2");
+    err_set(&e, E_FILE, "no number: \"%s\"",
+            "1\n\r\t\x1b[2J\x7f"
+            "2");
     assert_string_equal(e.text, "no number: \"1    [2J 2\"");
     err_set(&e, E_FILE, "%s", "caf\xc3\xa9");
     assert_string_equal(e.text, "caf\xc3\xa9");
