@@ -14,9 +14,8 @@
 
 enum kind { WHOLE, ALL, LIST, SHARE, DURATION, NAME, VARIANTS, ONLY };
 
-/* Of the Fisher information, bit by bit. */
-static const char variant_words[] = "regression classification";
-enum { EVERY_VARIANT = 3 };
+/* Of the Fisher metric, bit by bit. */
+static const char variant_words[] = "regression classification full full_class";
 
 struct setting {
     const char *name;
@@ -54,7 +53,7 @@ void settings_default(struct settings *s)
     s->measure_every = SETTINGS_OF_TASK;
     s->curve_epochs = (struct epoch_list){1, {SETTINGS_FINAL}};
     s->pruning_points = 21;
-    s->fisher_variants = EVERY_VARIANT;
+    s->fisher_variants = SETTINGS_EVERY_VARIANT;
     s->checkpoint_every_ms = 60000;
     s->max_attempts = 3;
     s->max_losses = 10;
@@ -122,7 +121,7 @@ static bool list(const char *text, const struct setting *f, struct epoch_list *l
     return true;
 }
 
-/* regression, classification or both with a comma, spaces allowed. */
+/* Variants with commas between, spaces allowed. */
 static bool variants(const char *text, int64_t *out)
 {
     int64_t read = 0;
@@ -176,7 +175,9 @@ static const char *wanted(const struct setting *f, char out[128])
         snprintf(out, 128, "a list of at most %d epochs, final among them", SETTINGS_EPOCHS);
         break;
     case ONLY: snprintf(out, 128, "%s, the only one this version measures", f->field); break;
-    case VARIANTS: snprintf(out, 128, "regression, classification or both"); break;
+    case VARIANTS:
+        snprintf(out, 128, "some of regression, classification, full and full_class");
+        break;
     case SHARE: snprintf(out, 128, "a number from 0 to 1, or none"); break;
     case DURATION: snprintf(out, 128, "a duration such as 60s, 5m or 1h 30m"); break;
     case NAME: snprintf(out, 128, "auto or a kernel family such as Haswell"); break;
@@ -255,7 +256,7 @@ static void value_text(const void *at, const struct setting *f, char *out, size_
         }
         break;
     case VARIANTS:
-        for (int i = 0; i < 2; i++) {
+        for (int i = 0; 1 << i <= SETTINGS_EVERY_VARIANT; i++) {
             char word[WORDS_SIZE];
             if (*(const int64_t *)at & 1 << i)
                 n += (size_t)snprintf(out + n, size - n, "%s%s", n ? "," : "",

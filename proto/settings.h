@@ -17,6 +17,15 @@
 #define SETTINGS_OF_TASK (-1) /* measure_every until settings_follow */
 #define SETTINGS_TEXT    2048
 
+/* Of the Fisher metric: its diagonal by the logits or by the predictions, and both whole. */
+enum {
+    SETTINGS_REGRESSION = 1,
+    SETTINGS_CLASSIFICATION = 2,
+    SETTINGS_FULL = 4,
+    SETTINGS_FULL_CLASS = 8,
+    SETTINGS_EVERY_VARIANT = 15
+};
+
 struct epoch_list {
     size_t count;
     int64_t epoch[SETTINGS_EPOCHS];
@@ -27,7 +36,7 @@ struct settings {
     int64_t dense_until;   /* every epoch up to here is measured */
     struct epoch_list curve_epochs; /* measured epochs whose pruning curve is kept */
     int64_t pruning_points;         /* points of the trapezoid, both ends included */
-    int64_t fisher_variants;        /* 1 regression, 2 classification, 3 both */
+    int64_t fisher_variants;        /* sum of SETTINGS_REGRESSION and so on */
     int64_t fisher_samples;         /* of the test set, from its start; 0: all */
     struct epoch_list save_model;   /* epochs whose weights are kept as safetensors */
     int64_t checkpoint_every_ms;

@@ -49,8 +49,10 @@ static const struct entry {
     {&gauge_norm, "weight norm", 0, false},
     {&gauge_fourier, "Fourier IPR, input and output", 0, false},
     {&gauge_features, "correlations with physics", 0, false},
-    {&gauge_geometry, "Fisher and geometry, regression", 1, false},
-    {&gauge_geometry, "... classification", 2, true},
+    {&gauge_geometry, "Fisher and geometry, regression", SETTINGS_REGRESSION, false},
+    {&gauge_geometry, "... classification", SETTINGS_CLASSIFICATION, true},
+    {&gauge_geometry, "... whole, both variants", SETTINGS_FULL | SETTINGS_FULL_CLASS, true},
+    {&gauge_geometry, "... everything", SETTINGS_EVERY_VARIANT, true},
     {&gauge_coords, "information-space coordinates", 0, true},
     {&gauge_pruning, "pruning", 0, true},
 };

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """make_golden: the runs that grokd's trainer and measures are held against, in double precision.
 
-    python3 tests/golden/make_golden.py OUTDIR            writes three files for each task
+    python3 tests/golden/make_golden.py OUTDIR            writes four files for each task
     python3 tests/golden/make_golden.py OUTDIR --compare  ... and compares them with the ones beside this script
 
 Needs python3-torch and python3-numpy; `make test` needs neither, it reads the committed files:
@@ -10,6 +10,7 @@ Needs python3-torch and python3-numpy; `make test` needs neither, it reads the c
     modular.json              configuration, pairs, every epoch's numbers, measures of the final weights
     modular.safetensors       F64: init/, grad/ (of the first batch) and final/ with state-dict names, Fisher diagonals
     modular_data.safetensors  I32 [N,2]: train_pairs, test_pairs, as grokd-train --data reads them
+    modular_steps.safetensors F64 [parameters], state-dict order: last and previous, the steps that full_metric is of
     ising.json, ising.safetensors   the same of phases of the Ising model; data are its snapshots
     ising_data.safetensors    train_spins, test_spins I8 [N,256], ..._labels I32, ..._temperatures F64
 
@@ -343,7 +344,8 @@ def run(name):
                  pruning=pruning(net, *test, cfg["pruning_points"], metric["regression"]), **learned(net))
     tensors.update(tensors_of(net, "final"))
     tensors.update({f"fisher_{v}": metric[v] for v in VARIANTS})
-    return dict(task=name, config=cfg, data=data, epochs=rows, final=final), tensors, files
+    steps = dict(last=("F64", "<f8", last.numpy()), previous=("F64", "<f8", before.numpy()))
+    return dict(task=name, config=cfg, data=data, epochs=rows, final=final), tensors, files, steps
 
 
 # ---- files -------------------------------------------------------------------------------------
@@ -389,7 +391,7 @@ def differences(ours, theirs, where=""):
 
 def compare(out, kept):
     worst = []
-    for name in (task + end for task in CONFIGS for end in (".safetensors", "_data.safetensors", ".json")):
+    for name in (task + end for task in CONFIGS for end in (".safetensors", "_data.safetensors", "_steps.safetensors", ".json")):
         load = (lambda path: json.load(open(path))) if name.endswith("json") else read_safetensors
         found = list(differences(load(os.path.join(out, name)), load(os.path.join(kept, name)), name))
         worst += found
@@ -403,12 +405,13 @@ def main(argv):
     out = argv[1]
     os.makedirs(out, exist_ok=True)
     for name in CONFIGS:
-        doc, tensors, files = run(name)
+        doc, tensors, files, steps = run(name)
         path, meta = os.path.join(out, name), dict(task=name, name=name)
         with open(path + ".json", "w") as f:
             json.dump(doc, f, separators=(",", ":"))
         write_safetensors(path + ".safetensors", {k: ("F64", "<f8", t.numpy()) for k, t in tensors.items()}, meta)
         write_safetensors(path + "_data.safetensors", files, meta)
+        write_safetensors(path + "_steps.safetensors", steps, meta)
     if "--compare" in argv and not compare(out, os.path.dirname(os.path.abspath(__file__))):
         sys.exit("the files differ from the committed ones")
 

@@ -21,7 +21,7 @@ void test_defaults_are_those_of_the_format(void **state)
     assert_int_equal(s.curve_epochs.epoch[0], SETTINGS_FINAL);
     assert_int_equal(s.pruning_points, 21);
     assert_int_equal(s.fisher_samples, 0);
-    assert_int_equal(s.fisher_variants, 3);
+    assert_int_equal(s.fisher_variants, 15);
     assert_int_equal(s.save_model.count, 0);
     assert_int_equal(s.checkpoint_every_ms, 60000);
     assert_int_equal(s.max_attempts, 3);
@@ -85,10 +85,11 @@ void test_bad_settings_are_refused_and_change_nothing(void **state)
         {"measure.curve_epochs", "10,", "a list of"},
         {"measure.curve_epochs", "last", "a list of"},
         {"measure.pruning.schemes", "global", "layer"},
-        {"measure.fisher.variants", "natural", "regression, classification or both"},
-        {"measure.fisher.variants", "", "regression, classification or both"},
-        {"measure.fisher.variants", "regression, ", "regression, classification or both"},
-        {"measure.fisher.variants", "regression,regression", "regression, classification or both"},
+        {"measure.fisher.variants", "natural", "some of regression, classification, full"},
+        {"measure.fisher.variants", "", "some of regression, classification, full"},
+        {"measure.fisher.variants", "regression, ", "some of regression, classification, full"},
+        {"measure.fisher.variants", "regression,regression",
+         "some of regression, classification, full"},
         {"measure.fisher.samples", "0", "all"},
         {"stop.test_accuracy", "1.1", "from 0 to 1"},
         {"checkpoint_every", "60", "a duration"},

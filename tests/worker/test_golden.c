@@ -7,6 +7,7 @@
 #include "tests/ref/ref_measure_specimen.h"
 #include "worker/measure/coords.h"
 #include "worker/measure/fisher.h"
+#include "worker/measure/full.h"
 #include "worker/measure/measure.h"
 
 #include <math.h>
@@ -322,6 +323,52 @@ void test_the_fisher_diagonals_at_the_final_weights_are_golden(void **state)
     golden_open_ising(&g, "final/");
     check_diagonal(&g, FISHER_REGRESSION, "fisher_regression");
     check_diagonal(&g, FISHER_CLASSIFICATION, "fisher_classification");
+    golden_close(&g);
+}
+
+/* A vector of the file of steps as a block. */
+static float *step_of(const struct golden *g, const struct safetensors *steps, const char *name)
+{
+    const struct model *m = &g->specimen.model;
+    const struct safetensors_entry *entry = safetensors_find(steps, name);
+    float *block = vec_alloc(m->size);
+    assert_int_equal(entry->count, m->parameters);
+    for (size_t i = 0; i < entry->count; i++)
+        g->specimen.flat[i] = (float)safetensors_real(steps, entry, i);
+    model_unflatten(m, g->specimen.flat, block);
+    return block;
+}
+
+static void check_products(struct golden *g, const char *path)
+{
+    static const char *const variant[] = {"\"regression\":", "\"classification\":"};
+    static const char *const with[] = {"\"last.last\":", "\"last.previous\":", "\"last.theta\":"};
+    struct safetensors steps;
+    struct full f;
+    struct full_products products;
+    struct err e;
+    assert_int_equal(safetensors_read(&steps, path, &e), OK);
+    float *step = step_of(g, &steps, "last"), *previous = step_of(g, &steps, "previous");
+    assert_int_equal(full_open(&f, &g->specimen.model, 16, &e), OK);
+    full_find(&f, &g->specimen.model, &g->specimen.task.test, step, previous, &products);
+    for (int v = 0; v < FISHER_VARIANTS; v++)
+        for (int i = 0; i < FULL_VECTORS; i++)
+            NEAR(products.of[v][FULL_STEP][i], NUMBER(g, "\"full_metric\":", with[i], variant[v]));
+    full_close(&f);
+    safetensors_close(&steps);
+    free(step);
+    free(previous);
+}
+
+void test_products_in_the_whole_metric_at_the_final_weights_are_golden(void **state)
+{
+    (void)state;
+    struct golden g;
+    golden_open(&g, "final/");
+    check_products(&g, "tests/golden/modular_steps.safetensors");
+    golden_close(&g);
+    golden_open_ising(&g, "final/");
+    check_products(&g, "tests/golden/ising_steps.safetensors");
     golden_close(&g);
 }
 

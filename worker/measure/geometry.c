@@ -3,6 +3,7 @@
 #include "worker/measure/geometry.h"
 
 #include "worker/measure/fisher.h"
+#include "worker/measure/full.h"
 #include "worker/measure/gauge.h"
 
 #include <math.h>
@@ -14,6 +15,7 @@
 /* Blocks are laid out as theta. */
 struct road {
     struct fisher fisher;
+    struct full full;    /* opened if whole metrics are asked for */
     struct model here;   /* at the last measured epoch */
     float *before;       /* weights at the one before */
     float *step, *prior; /* scratch: the step from here, the step to here */
@@ -51,6 +53,13 @@ static bool asked(const struct view *v, enum fisher_variant variant)
     return v->settings->fisher_variants & 1 << variant && fisher_fits(v->model, variant);
 }
 
+static const int64_t whole_asked[FISHER_VARIANTS] = {SETTINGS_FULL, SETTINGS_FULL_CLASS};
+
+static bool asked_whole(const struct view *v, enum fisher_variant variant)
+{
+    return v->settings->fisher_variants & whole_asked[variant] && full_fits(v->model, variant);
+}
+
 static int open_geometry(void **state, const struct view *v, struct err *e)
 {
     struct road *r = *state = calloc(1, sizeof *r);
@@ -60,6 +69,9 @@ static int open_geometry(void **state, const struct view *v, struct err *e)
     bool any = asked(v, FISHER_REGRESSION) || asked(v, FISHER_CLASSIFICATION);
     if (rc == OK && any)
         rc = fisher_open(&r->fisher, v->model, (size_t)v->settings->fisher_samples, e);
+    if (rc < 0) return rc;
+    if (asked_whole(v, FISHER_REGRESSION) || asked_whole(v, FISHER_CLASSIFICATION))
+        rc = full_open(&r->full, v->model, (size_t)v->settings->fisher_samples, e);
     if (rc < 0) return rc;
     r->before = vec_alloc(v->model->size);
     r->step = vec_alloc(v->model->size);
@@ -76,6 +88,7 @@ static void close_geometry(void *state)
     struct road *r = state;
     if (!r) return;
     fisher_close(&r->fisher);
+    full_close(&r->full);
     model_close(&r->here);
     free(r->before);
     free(r->step);
@@ -89,13 +102,34 @@ static void subtract(float *d, const float *a, const float *b, size_t n)
     for (size_t i = 0; i < n; i++) d[i] = a[i] - b[i];
 }
 
-/* Columns of each metric: length, cos_previous, cos_origin. */
-enum { METRICS = 1 + FISHER_VARIANTS };
-static const int column[METRICS][3] = {
-    {METRIC_step_euclid, METRIC_cos_previous_euclid, METRIC_cos_origin_euclid},
-    {METRIC_step_fisher, METRIC_cos_previous_fisher, METRIC_cos_origin_fisher},
-    {METRIC_step_fisher_class, METRIC_cos_previous_fisher_class, METRIC_cos_origin_fisher_class},
+/* Columns of a metric, all three by its name. */
+struct columns {
+    int step, cos_previous, cos_origin;
 };
+#define COLUMNS(name)                                                                              \
+    {                                                                                              \
+        METRIC_step_##name, METRIC_cos_previous_##name, METRIC_cos_origin_##name                   \
+    }
+static const struct columns euclid = COLUMNS(euclid);
+static const struct columns diagonal[FISHER_VARIANTS] = {COLUMNS(fisher), COLUMNS(fisher_class)};
+static const struct columns whole[FISHER_VARIANTS] = {COLUMNS(full), COLUMNS(full_class)};
+
+static void put(struct row *row, const struct columns *c, struct geometry_step g)
+{
+    row->value[c->step] = g.length;
+    row->value[c->cos_previous] = g.cos_previous;
+    row->value[c->cos_origin] = g.cos_origin;
+}
+
+static void fill_whole(struct road *r, const struct view *v, const float *prior, struct row *row)
+{
+    struct full_products products;
+    if (!asked_whole(v, FISHER_REGRESSION) && !asked_whole(v, FISHER_CLASSIFICATION)) return;
+    full_find(&r->full, &r->here, &v->task->test, r->step, prior, &products);
+    for (int i = 0; i < FISHER_VARIANTS; i++)
+        if (asked_whole(v, (enum fisher_variant)i))
+            put(row, &whole[i], full_step(&products, (enum fisher_variant)i));
+}
 
 /* The row of a step that ends at the view's model and begins here. */
 static void fill_row(struct road *r, const struct view *v, struct row *row)
@@ -107,15 +141,11 @@ static void fill_row(struct road *r, const struct view *v, struct row *row)
         subtract(r->prior, origin, r->before, n);
         prior = r->prior;
     }
-    const float *const metric[] = {NULL, r->metric[FISHER_REGRESSION],
-                                   r->metric[FISHER_CLASSIFICATION]};
-    for (int i = 0; i < METRICS; i++) {
-        if (i && !metric[i]) continue;
-        struct geometry_step g = geometry_step(r->step, prior, origin, metric[i], n);
-        row->value[column[i][0]] = g.length;
-        row->value[column[i][1]] = g.cos_previous;
-        row->value[column[i][2]] = g.cos_origin;
-    }
+    put(row, &euclid, geometry_step(r->step, prior, origin, NULL, n));
+    for (int i = 0; i < FISHER_VARIANTS; i++)
+        if (r->metric[i])
+            put(row, &diagonal[i], geometry_step(r->step, prior, origin, r->metric[i], n));
+    fill_whole(r, v, prior, row);
 }
 
 /* The weights here become those before, the given ones those here, and the metric follows. */
