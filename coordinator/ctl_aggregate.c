@@ -101,9 +101,9 @@ static int show(struct ctl *c, struct query *q, const char *where, struct err *e
 {
     char sql[CTL_WHERE + 512];
     snprintf(sql, sizeof sql,
-             "SELECT s.sweep_id, s.name, t.task, t.regime, t.runs, t.slope, t.slope_from, "
-             "t.slope_to, t.r2, s.aggregated_at FROM sweeps AS s LEFT JOIN tradeoff AS t "
-             "USING (sweep_id) WHERE %s ORDER BY s.sweep_id, t.task, t.regime DESC",
+             "SELECT s.sweep_id, s.name, q.evaluation_id, q.points, q.kept_1, q.kept_2, q.kept_3, "
+             "s.aggregated_at FROM sweeps AS s LEFT JOIN embedding_quality AS q USING (sweep_id) "
+             "WHERE %s ORDER BY s.sweep_id, q.evaluation_id",
              where);
     return ctl_show(c, q, sql, NULL, e);
 }

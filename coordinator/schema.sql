@@ -29,7 +29,7 @@ CREATE TABLE sweeps (
               CHECK (state IN ('active', 'paused', 'cancelled', 'done')),
   priority    INTEGER NOT NULL, -- higher is served first
   created_at  TEXT    NOT NULL,
-  aggregate_due INTEGER NOT NULL DEFAULT 0, -- 1: seed_stats and tradeoff are to be written, 2: they are being
+  aggregate_due INTEGER NOT NULL DEFAULT 0, -- 1: statistics and map are to be written, 2: they are being
   aggregated_at TEXT            -- when they were last: at the sweep's end, or by grokctl aggregate
 ) STRICT;
 
@@ -83,6 +83,7 @@ CREATE TABLE runs (
 -- index ends with the row's own number, here run_id.
 CREATE INDEX sweeps_to_serve ON sweeps (priority DESC, sweep_id) WHERE state = 'active';
 CREATE INDEX runs_by_state ON runs (sweep_id, state);
+CREATE INDEX runs_by_evaluation ON runs (sweep_id, evaluation_id) WHERE evaluation_id IS NOT NULL;
 CREATE INDEX sweeps_to_aggregate ON sweeps (sweep_id) WHERE aggregate_due > 0;
 
 CREATE TABLE attempts (
@@ -214,6 +215,45 @@ CREATE TABLE tradeoff (
   intercept   REAL,             -- 1
   r2          REAL,             -- share of the variance of compressibility that the line explains
   PRIMARY KEY (sweep_id, task, regime)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE embedding (
+  -- The joint map of a sweep: every model with a sketch is a point, and distances between points are
+  -- Hellinger distances between predictions (squared: the mean over inputs of sum over classes of
+  -- (sqrt p - sqrt p')^2), as far as three axes keep them: the principal components of the sketches.
+  -- Points of runs with another evaluation_id belong to another map. As of sweeps.aggregated_at.
+  sweep_id    INTEGER NOT NULL,
+  run_id      INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  epoch       INTEGER NOT NULL,
+  x1          REAL    NOT NULL, -- 1: along the first axis; 0 is the middle of the cloud
+  x2          REAL    NOT NULL,
+  x3          REAL    NOT NULL,
+  PRIMARY KEY (run_id, epoch)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE embedding_quality (
+  -- How much of a cloud its map shows: one row a sweep and evaluation.
+  sweep_id    INTEGER NOT NULL REFERENCES sweeps ON DELETE CASCADE,
+  evaluation_id INTEGER NOT NULL REFERENCES evaluations,
+  points      INTEGER NOT NULL, -- sketches, without the five anchors
+  variance    REAL,             -- 1: mean squared distance from the middle
+  kept_1      REAL,             -- share of it along x1
+  kept_2      REAL,             -- share: x1 and x2 together
+  kept_3      REAL,             -- share: all three
+  PRIMARY KEY (sweep_id, evaluation_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE embedding_anchors (
+  -- Synthetic points of a map: ignorance (every class alike), truth (right and certain), and the
+  -- geodesic between them at 1/4, 1/2, 3/4. Every axis points from ignorance to truth; one that is
+  -- square to that direction has its greatest component positive.
+  sweep_id    INTEGER NOT NULL REFERENCES sweeps ON DELETE CASCADE,
+  evaluation_id INTEGER NOT NULL REFERENCES evaluations,
+  name        TEXT    NOT NULL, -- ignorance, geodesic .25, geodesic .50, geodesic .75, truth
+  x1          REAL    NOT NULL,
+  x2          REAL    NOT NULL,
+  x3          REAL    NOT NULL,
+  PRIMARY KEY (sweep_id, evaluation_id, name)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE events (

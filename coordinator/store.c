@@ -57,6 +57,7 @@ struct store {
     atomic_bool closing; /* a full disk is waited for no longer */
     struct batch batch;  /* from here on: the store's thread */
     int tried_frames, warned_frames;
+    struct clouds clouds;
     struct aggregate aggregate;
     bool due;              /* some sweep waits for its statistics */
     int64_t not_before_ms; /* ... which were tried in vain, until then */
@@ -139,6 +140,7 @@ static int batch_add(struct store *s, struct ticket *t, struct err *e)
 static void batch_undo(struct store *s)
 {
     db_rollback(&s->db);
+    clouds_undo(&s->clouds);
     answers_free(s->batch.answers, s->batch.answer_count);
     s->batch.answer_count = s->batch.rows = 0;
 }
@@ -198,6 +200,7 @@ static void publish_failure(struct store *s, const struct err *e)
 static int publish(struct store *s, struct err *e)
 {
     struct batch *b = &s->batch;
+    clouds_commit(&s->clouds);
     s->due = aggregate_is_due(&s->db);
     lock_take(s->lock);
     s->out.busy = s->due;
@@ -321,6 +324,7 @@ int store_open(struct store **out, const char *path, struct store_state *state, 
     atomic_init(&s->closing, false);
     int rc = (s->path = strdup(path)) ? OK : err_set(e, E_NOMEM, "%s: no memory", path);
     if (rc == OK) rc = db_open(&s->db, s->path, e);
+    s->db.clouds = &s->clouds;
     if (rc == OK) rc = load_state(&s->db, state, e);
     if (rc == OK) s->out.busy = s->due = aggregate_is_due(&s->db);
     if (rc == OK) rc = lock_open(&s->lock, e);
@@ -396,6 +400,7 @@ void store_close(struct store **store)
     for (struct ticket *t; s->queue && (t = queue_pop(s->queue, 0));) ticket_free(t);
     queue_close(&s->queue);
     aggregate_drop(&s->aggregate);
+    clouds_close(&s->clouds);
     db_close(&s->db, started && at_rest(s));
     batch_clear(&s->batch);
     free(s->batch.tickets);

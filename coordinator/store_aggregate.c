@@ -25,6 +25,7 @@ int aggregate_is_due(struct db *d)
 void aggregate_drop(struct aggregate *a)
 {
     free(a->means);
+    map_close(&a->map);
     *a = (struct aggregate){0};
 }
 
@@ -196,6 +197,7 @@ static int end(struct aggregate *a, struct db *d, struct err *e)
 static int (*const stages[])(struct aggregate *a, struct db *d, struct err *e) = {
     seed_stats,
     tradeoff,
+    aggregate_map,
     end,
 };
 

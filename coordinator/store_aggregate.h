@@ -10,10 +10,12 @@
 #define GROKD_COORDINATOR_STORE_AGGREGATE_H
 
 #include "common/err.h"
+#include "coordinator/map.h"
 #include "coordinator/regression.h"
 #include "coordinator/store_db.h"
 #include "proto/param.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define AGGREGATE_MS   25
@@ -39,6 +41,11 @@ struct aggregate {
     struct aggregate_mean *means;              /* [AGGREGATE_EPOCHS, METRIC_COUNT] */
     int64_t run;                               /* where the summaries are */
     struct aggregate_trade trades[PARAM_TASKS];
+    int64_t evaluation; /* whose map is made; 0: the first is to come */
+    bool evaluation_done, again;
+    struct map map;           /* without axes: not made yet */
+    int64_t at_run, at_epoch; /* the last sketch placed */
+    int64_t placed;
 };
 
 /* Whether some sweep is due; 0 also when the database does not say. */
@@ -50,5 +57,8 @@ int aggregate_step(struct aggregate *a, struct db *d, struct err *e);
 
 /* Forgets the sweep in work, which stays due. */
 void aggregate_drop(struct aggregate *a);
+
+/* store_map.c: a part of the maps of the sweep in work. 1: there is more to do; 0: all is done. */
+int aggregate_map(struct aggregate *a, struct db *d, struct err *e);
 
 #endif

@@ -8,6 +8,7 @@
 #define GROKD_COORDINATOR_STORE_DB_H
 
 #include "common/err.h"
+#include "coordinator/clouds.h"
 #include "coordinator/save.h"
 #include "coordinator/store.h"
 
@@ -27,7 +28,8 @@ struct db {
     sqlite3 *handle;
     const char *path; /* lent */
     sqlite3_stmt *statement[SQL_COUNT];
-    int wal_frames; /* of the last commit */
+    int wal_frames;        /* of the last commit */
+    struct clouds *clouds; /* that new sketches go to, lent; NULL: none */
 };
 
 /* Checks the folder and the file, makes the file if there is none, opens it, prepares all

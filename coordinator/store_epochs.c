@@ -276,6 +276,28 @@ static int insert_evaluation(struct db *d, const struct evaluation *v, int64_t r
     return rc < 0 ? rc : db_do(d, SQL_RUN_EVALUATION, e, "ii", run, number);
 }
 
+/* For the cloud of its sweep and evaluation, once it is durable. The first of a cloud comes with
+ * epoch 0 of the only run of both. */
+static int stage_sketch(struct db *d, const struct row *r, int64_t run, struct err *e)
+{
+    struct clouds_staged x = {.run = run, .epoch = r->epoch};
+    sqlite3_stmt *s = db_bind(d, SQL_RUN_CLOUD, e, "i", run);
+    int64_t runs = 0;
+    int rc = s ? db_step(d, s, e) : E_STORE;
+    if (rc <= 0) return rc;
+    x.sweep = sqlite3_column_int64(s, 0);
+    x.evaluation = sqlite3_column_int64(s, 1);
+    db_done(s);
+    if (!x.evaluation) return OK;
+    if (r->epoch == 0)
+        rc = db_integer(d, &runs, 0, SQL_CLOUD_RUNS, e, "ii", x.sweep, x.evaluation);
+    else
+        rc = OK;
+    x.first = runs == 1;
+    memcpy(x.sketch, r->sketch, sizeof x.sketch);
+    return rc < 0 ? rc : clouds_stage(d->clouds, &x, e);
+}
+
 static int insert(struct db *d, const struct row *r, int64_t run, size_t *rows, struct err *e)
 {
     int rc = insert_table(d, r, run, METRIC_TABLE_epochs, e);
@@ -291,7 +313,7 @@ static int insert(struct db *d, const struct row *r, int64_t run, size_t *rows, 
         rc = db_do(d, SQL_FEATURE_INSERT, e, "iittd", run, r->epoch, f->layer, f->name, f->value);
     }
     if (rc == OK && r->evaluation.hash) rc = insert_evaluation(d, &r->evaluation, run, e);
-    return rc;
+    return rc == OK && r->sketch && d->clouds ? stage_sketch(d, r, run, e) : rc;
 }
 
 /* ---- a message ---- */
