@@ -48,6 +48,8 @@ static const struct entry {
     {&gauge_train_end, "logits of both sets, shared", 0, false},
     {&gauge_norm, "weight norm", 0, false},
     {&gauge_fourier, "Fourier IPR, input and output", 0, false},
+    {&gauge_waves, "restricted and excluded loss", 0, false},
+    {&gauge_predictions, "translations and collapse", 0, false},
     {&gauge_features, "correlations with physics", 0, false},
     {&gauge_geometry, "Fisher and geometry, regression", SETTINGS_REGRESSION, false},
     {&gauge_geometry, "... classification", SETTINGS_CLASSIFICATION, true},

@@ -63,9 +63,10 @@ static bool of_trainer(int metric)
 static bool of_modular(int metric)
 {
     static const int list[] = {
-        METRIC_ipr_input,       METRIC_ipr_input_complex,  METRIC_ipr_input_rfft,
-        METRIC_ipr_output,      METRIC_ipr_output_complex, METRIC_ipr_output_rfft,
-        METRIC_key_frequencies,
+        METRIC_ipr_input,         METRIC_ipr_input_complex,   METRIC_ipr_input_rfft,
+        METRIC_ipr_output,        METRIC_ipr_output_complex,  METRIC_ipr_output_rfft,
+        METRIC_key_frequencies,   METRIC_restricted_loss,     METRIC_excluded_loss,
+        METRIC_translation_right, METRIC_translation_entropy,
     };
     for (size_t i = 0; i < sizeof list / sizeof *list; i++)
         if (list[i] == metric) return true;

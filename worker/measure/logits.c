@@ -58,3 +58,14 @@ const float *logits_chunk(struct logits *l, enum logits_set set, size_t from)
     model_forward(l->model, &b, &l->workspace);
     return l->workspace.value[l->model->layer_count].x;
 }
+
+void logits_by_label(double *sum, const float *x, const int32_t *label, size_t classes,
+                     size_t count, float *rows)
+{
+    size_t ld = VEC_ROUND(classes);
+    vec->transpose(rows, ld, x, VEC_LANES, classes, count);
+    for (size_t s = 0; s < count; s++) {
+        double *to = sum + (size_t)label[s] * classes;
+        for (size_t c = 0; c < classes; c++) to[c] += rows[s * ld + c];
+    }
+}

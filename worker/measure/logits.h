@@ -40,4 +40,10 @@ void logits_take(struct logits *l, const struct model *m);
  * call. */
 const float *logits_chunk(struct logits *l, enum logits_set set, size_t from);
 
+/* Sums of numbers in lanes by the label of their sample:
+ *   sum[label[s] * classes + c] += x[c * VEC_LANES + s]   for s < count
+ * sum [classes][classes]; rows [VEC_LANES][VEC_ROUND(classes)] is overwritten, 64-byte aligned. */
+void logits_by_label(double *sum, const float *x, const int32_t *label, size_t classes,
+                     size_t count, float *rows);
+
 #endif
