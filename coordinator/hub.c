@@ -242,12 +242,31 @@ int hub_message(struct hub *h, uint64_t peer, const char *user, bool local, wire
     return rc;
 }
 
+/* The work that waits for the store goes out with the checkpoint that the store found for it. */
+static void add_checkpoint(struct hub *h, struct save_answer *a)
+{
+    for (size_t i = 0; i < h->count; i++) {
+        wire_envelope *m = h->queue[h->first + i].message;
+        if (m->body_case != GROKD__ENVELOPE__BODY_WORK || m->work->run != a->run ||
+            m->work->attempt != a->attempt)
+            continue;
+        m->work->has_checkpoint = 1;
+        m->work->checkpoint = (ProtobufCBinaryData){a->checkpoint_size, a->checkpoint};
+        a->checkpoint = NULL;
+        return;
+    }
+}
+
 int hub_collect(struct hub *h, struct moment at, struct err *e)
 {
     struct store_result r = {0};
     int rc = store_collect(h->store, &r, e);
     for (size_t i = 0; i < r.answer_count && rc == OK; i++) {
         const struct event ev = {.kind = EVENT_ANSWER, .answer = &r.answers[i]};
+        if (r.answers[i].kind == SAVE_ASSIGN) {
+            add_checkpoint(h, &r.answers[i]);
+            continue;
+        }
         rc = turn(h, &ev, NULL, at, e);
     }
     if (rc == OK) {

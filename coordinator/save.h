@@ -93,7 +93,8 @@ struct save_sweep {
 };
 
 /* What came of a save. Only those that need an answer have one: SWEEP, RETRY, SWEEP_STATE (counts),
- * EPOCHS, END, FETCH, CANCEL (sweep; STALE: the run is over or unknown). */
+ * EPOCHS, END, FETCH, ASSIGN (if there is a checkpoint), CANCEL (sweep; STALE: the run is over or
+ * unknown). */
 enum save_verdict {
     VERDICT_STORED,
     VERDICT_STALE,   /* EPOCHS, END: the attempt is not the run's current one, or the run is over */
@@ -106,11 +107,14 @@ struct save_answer {
     enum save_kind kind;
     enum save_verdict verdict;
     int64_t sweep, run, attempt;
-    int64_t epoch;            /* EPOCHS: last stored epoch of this attempt's message */
+    int64_t epoch; /* EPOCHS: last stored of this attempt's message; ASSIGN: checkpoint's */
     struct save_sweep totals; /* SWEEP, SWEEP_STATE, RETRY */
     int64_t added;            /* SWEEP: runs that are new; RETRY: runs that wait again */
     struct save_run *runs;    /* FETCH: the store's until the answers are freed (lends) */
     size_t run_count;
+    uint8_t
+        *checkpoint; /* ASSIGN: where the run can go on; the store's unless taken (set to NULL) */
+    size_t checkpoint_size;
     char reason[SAVE_REASON];
 };
 

@@ -188,6 +188,7 @@ int turn_epochs(struct turn *t, struct worker *w)
         return disbelieve(t, r);
     int rc = turn_change(t, r, &c);
     r->lease.unanswered++;
+    if (r->lease.epoch < 0) r->lease.epoch = t->ev->first - 1; /* resumed: it did not train those */
     run_heard(r, t->ev->last, t->now_ms);
     return rc;
 }

@@ -256,6 +256,28 @@ CREATE TABLE embedding_anchors (
   PRIMARY KEY (sweep_id, evaluation_id, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE checkpoints (
+  -- Where a run can go on: the newest two of each that is not over, in files beside the database.
+  run_id      INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  epoch       INTEGER NOT NULL, -- the run after this epoch
+  attempt     INTEGER NOT NULL, -- that made it
+  path        TEXT    NOT NULL, -- from the folder of the database
+  sha256      TEXT    NOT NULL, -- of the file; checked before use
+  bytes       INTEGER NOT NULL,
+  PRIMARY KEY (run_id, epoch)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE models (
+  -- Weights of the epochs of save_model, as safetensors files with the names of a PyTorch state dict.
+  run_id      INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  epoch       INTEGER NOT NULL,
+  attempt     INTEGER NOT NULL, -- that reported it first
+  path        TEXT    NOT NULL, -- from the folder of the database
+  sha256      TEXT    NOT NULL, -- of the file; the same whoever trains the run
+  bytes       INTEGER NOT NULL,
+  PRIMARY KEY (run_id, epoch)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE events (
   -- What happened and why, in words.
   event_id    INTEGER PRIMARY KEY,

@@ -93,7 +93,10 @@ static void ticket_free(struct ticket *t)
 
 static void answers_free(struct save_answer *answers, size_t count)
 {
-    for (size_t i = 0; i < count; i++) free(answers[i].runs);
+    for (size_t i = 0; i < count; i++) {
+        free(answers[i].runs);
+        free(answers[i].checkpoint);
+    }
 }
 
 /* ---- a batch ---- */
@@ -116,6 +119,7 @@ static int batch_apply(struct store *s, const struct ticket *t, struct err *e)
         if (rc == OK && answered) rc = batch_answer(&s->batch, &a, e);
         if (rc < 0) {
             free(a.runs);
+            free(a.checkpoint);
             return rc;
         }
     }

@@ -7,6 +7,7 @@
 #include "coordinator/store_db.h"
 
 #include "common/log.h"
+#include "coordinator/store_keep.h"
 #include "proto/sketch.h"
 
 #include <errno.h>
@@ -204,7 +205,9 @@ int db_begin(struct db *d, struct err *e)
 
 int db_commit(struct db *d, struct err *e)
 {
-    return db_do(d, SQL_COMMIT, e, "");
+    int rc = db_do(d, SQL_COMMIT, e, "");
+    if (rc == OK) keep_settle(d, true);
+    return rc;
 }
 
 void db_rollback(struct db *d)
@@ -213,6 +216,7 @@ void db_rollback(struct db *d)
     for (int i = 0; i < SQL_COUNT; i++) db_done(d->statement[i]);
     if (!sqlite3_get_autocommit(d->handle) && db_do(d, SQL_ROLLBACK, &e, "") < 0)
         log_error("rollback_failed", "error=%s", e.text);
+    keep_settle(d, false);
 }
 
 void db_checkpoint(struct db *d, bool whole)
@@ -288,6 +292,7 @@ int db_open(struct db *d, const char *path, struct err *e)
     if ((rc = pragma_is(d, "PRAGMA journal_mode", "wal", e)) < 0) goto fail;
     if (unclean && (rc = pragma_is(d, "PRAGMA quick_check(1)", "ok", e)) < 0) goto fail;
     if ((rc = prepare_all(d, e)) < 0) goto fail;
+    keep_clean(d);
     return OK;
 fail:
     db_close(d, false);
@@ -307,4 +312,5 @@ void db_close(struct db *d, bool at_rest)
     }
     sqlite3_close_v2(d->handle);
     d->handle = NULL;
+    keep_settle(d, false);
 }

@@ -24,12 +24,16 @@ enum sql {
     SQL_COUNT
 };
 
+#define KEEP_NAME 128 /* bytes of a path within the folder of the database */
+
 struct db {
     sqlite3 *handle;
     const char *path; /* lent */
     sqlite3_stmt *statement[SQL_COUNT];
-    int wal_frames;        /* of the last commit */
-    struct clouds *clouds; /* that new sketches go to, lent; NULL: none */
+    int wal_frames;            /* of the last commit */
+    struct clouds *clouds;     /* that new sketches go to, lent; NULL: none */
+    char (*doomed)[KEEP_NAME]; /* files that go with the next commit (store_keep) */
+    size_t doomed_count;
 };
 
 /* Checks the folder and the file, makes the file if there is none, opens it, prepares all

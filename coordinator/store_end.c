@@ -3,7 +3,7 @@
  * run is summed up from its stored rows, and a sweep whose runs are all over is done.
  */
 #include "common/clock.h"
-#include "coordinator/store_db.h"
+#include "coordinator/store_keep.h"
 #include "coordinator/summary.h"
 
 #include <inttypes.h>
@@ -110,6 +110,7 @@ int save_end(struct db *d, const struct save *s, struct save_answer *a, struct e
                save_text_or_null(s->reason), s->failures, s->losses, over ? at : NULL);
     if (rc == OK) rc = close_attempt(d, s, at, e);
     if (rc == OK && s->run_state == RUN_FINISHED) rc = sum_up(d, s->run, e);
+    if (rc == OK && s->run_state == RUN_FINISHED) rc = keep_forget(d, s->run, e);
     if (rc == OK && over) rc = save_sweep_settle(d, sweep, e);
     return rc;
 }

@@ -6,6 +6,7 @@
 #include "coordinator/store_db.h"
 
 #include "common/hash.h"
+#include "coordinator/store_keep.h"
 #include "proto/sketch.h"
 
 #include <inttypes.h>
@@ -230,6 +231,23 @@ static int compare(struct db *d, const struct row *r, struct save_answer *a, str
     return rc;
 }
 
+/* Only an epoch that brings a model is asked about it. */
+static int compare_model(struct db *d, const Grokd__Epoch *m, struct save_answer *a, struct err *e)
+{
+    char stored[HASH_HEX] = "nothing", now[HASH_HEX];
+    if (!m->has_model) return OK;
+    sqlite3_stmt *s = db_bind(d, SQL_MODEL_GET, e, "ii", a->run, m->epoch);
+    int found = s ? db_step(d, s, e) : E_STORE;
+    if (found < 0) return found;
+    if (found) {
+        db_text(s, 1, stored, sizeof stored);
+        db_done(s);
+    }
+    hash_sha256_hex(m->model.data, m->model.len, now);
+    return strcmp(stored, now) == 0 ? OK
+                                    : differs(a, m->epoch, "SHA-256 of the model", stored, now);
+}
+
 /* ---- inserting ---- */
 
 static int insert_table(struct db *d, const struct row *r, int64_t run, enum metric_table table,
@@ -328,8 +346,8 @@ static bool has_gap(const Grokd__Epochs *m, int64_t done)
     return false;
 }
 
-static int save_row(struct db *d, const Grokd__Epoch *m, int64_t *done, struct save_answer *a,
-                    size_t *rows, struct err *e)
+static int save_row(struct db *d, const struct save *s, const Grokd__Epoch *m, int64_t *done,
+                    struct save_answer *a, size_t *rows, struct err *e)
 {
     struct row r;
     struct pruning_point *points = calloc(m->n_pruning + 1, sizeof *points);
@@ -339,13 +357,18 @@ static int save_row(struct db *d, const Grokd__Epoch *m, int64_t *done, struct s
         wire_row(m, &r, points, features);
     else
         rc = err_set(e, E_NOMEM, "run %" PRId64 ": no memory for an epoch", a->run);
-    if (rc == OK && r.epoch <= *done)
+    if (rc == OK && r.epoch <= *done) {
         rc = compare(d, &r, a, e);
-    else if (rc == OK) {
+        if (rc == OK && a->verdict == VERDICT_STORED) rc = compare_model(d, m, a, e);
+    } else if (rc == OK) {
         rc = insert(d, &r, a->run, rows, e);
+        if (rc == OK && m->has_model) rc = keep_model(d, s, m, e);
         *done = r.epoch;
     }
-    if (rc == OK && a->verdict == VERDICT_STORED) a->epoch = r.epoch;
+    if (rc == OK && a->verdict == VERDICT_STORED) {
+        a->epoch = r.epoch;
+        if (m->has_checkpoint) rc = keep_checkpoint(d, s, m, e);
+    }
     free(points);
     free(features);
     return rc;
@@ -380,6 +403,6 @@ int save_epochs(struct db *d, const struct save *s, struct save_answer *a, size_
     }
     if (a->verdict != VERDICT_STORED) return OK;
     for (size_t i = 0; i < m->n_epochs && rc == OK && a->verdict == VERDICT_STORED; i++)
-        rc = save_row(d, m->epochs[i], &done, a, rows, e);
+        rc = save_row(d, s, m->epochs[i], &done, a, rows, e);
     return rc == OK ? conclude(d, s, m, a, e) : rc;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* store_save: what each kind of save does to the tables, within the transaction that is open. */
 #include "common/clock.h"
-#include "coordinator/store_db.h"
+#include "coordinator/store_keep.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -60,8 +60,9 @@ static int worker_gone(struct db *d, const struct save *s, struct err *e)
     return db_do(d, SQL_WORKER_GONE, e, "itt", s->worker, state, at);
 }
 
-/* The attempt rises and the run waits, or this is a fault of the scheduler: nothing is stored. */
-static int assign(struct db *d, const struct save *s, struct err *e)
+/* The attempt rises and the run waits, or this is a fault of the scheduler: nothing is stored.
+ * Where the run can go on is the answer. */
+static int assign(struct db *d, const struct save *s, struct save_answer *a, struct err *e)
 {
     char at[CLOCK_UTC];
     clock_utc(s->at_ms, at);
@@ -71,8 +72,9 @@ static int assign(struct db *d, const struct save *s, struct err *e)
     if (sqlite3_changes(d->handle) != 1)
         return err_set(e, E_STORE, "%s: run %lld does not wait for attempt %lld", d->path,
                        (long long)s->run, (long long)s->attempt);
-    return db_do(d, SQL_ATTEMPT_INSERT, e, "iiittt", s->run, s->attempt, s->worker, at,
-                 s->blas.family, s->blas.fingerprint);
+    rc = db_do(d, SQL_ATTEMPT_INSERT, e, "iiittt", s->run, s->attempt, s->worker, at,
+               s->blas.family, s->blas.fingerprint);
+    return rc < 0 ? rc : keep_find(d, s, a, e);
 }
 
 static int cancel(struct db *d, const struct save *s, struct save_answer *a, struct err *e)
@@ -82,6 +84,7 @@ static int cancel(struct db *d, const struct save *s, struct save_answer *a, str
     int rc = db_do(d, SQL_RUN_CANCEL, e, "itt", s->run, save_text_or_null(s->reason), at);
     if (rc < 0) return rc;
     if (sqlite3_changes(d->handle) == 0) a->verdict = VERDICT_STALE;
+    if (a->verdict == VERDICT_STORED && (rc = keep_forget(d, s->run, e)) < 0) return rc;
     rc = db_do(d, SQL_ATTEMPT_CANCEL, e, "itt", s->run, at, save_text_or_null(s->reason));
     if (rc < 0) return rc;
     rc = db_integer(d, &a->sweep, 0, SQL_RUN_SWEEP, e, "i", s->run);
@@ -99,6 +102,7 @@ int save_apply(struct db *d, const struct save *s, struct save_answer *a, bool *
 {
     *a = (struct save_answer){
         .kind = s->kind, .sweep = s->sweep, .run = s->run, .attempt = s->attempt, .epoch = -1};
+    int rc;
     *answered = true;
     *rows += 1;
     switch (s->kind) {
@@ -111,7 +115,10 @@ int save_apply(struct db *d, const struct save *s, struct save_answer *a, bool *
     case SAVE_WORKER: *answered = false; return worker(d, s, e);
     case SAVE_WORKER_SEEN: *answered = false; return worker_seen(d, s, e);
     case SAVE_WORKER_GONE: *answered = false; return worker_gone(d, s, e);
-    case SAVE_ASSIGN: *answered = false; return assign(d, s, e);
+    case SAVE_ASSIGN:
+        rc = assign(d, s, a, e);
+        *answered = a->checkpoint != NULL;
+        return rc;
     case SAVE_CANCEL: return cancel(d, s, a, e);
     case SAVE_AGGREGATE:
         *answered = false;

@@ -16,7 +16,8 @@
 #include <stdint.h>
 
 #define WIRE_MAJOR 1
-#define WIRE_LIMIT (8u << 20) /* bytes of the largest message */
+#define WIRE_LIMIT (16u << 20) /* bytes of the largest message */
+#define WIRE_SMALL (1u << 20)  /* most that a message about one epoch holds beside its files */
 #define WIRE_NAME  256 /* bytes of a name, host, reason; logs and sweep files may be longer */
 
 typedef Grokd__Envelope wire_envelope;

@@ -52,15 +52,39 @@ static int item_grow(struct outbox *b, size_t size, struct err *e)
     return OK;
 }
 
+static void checkpoint_drop(struct outbox *b)
+{
+    free(b->checkpoint);
+    b->checkpoint = NULL;
+    b->checkpoint_size = 0;
+}
+
+static int checkpoint_take(struct outbox *b, Grokd__Epoch *m, struct err *e)
+{
+    if (!m->has_checkpoint) return OK;
+    m->has_checkpoint = 0;
+    checkpoint_drop(b);
+    b->checkpoint = malloc(m->checkpoint.len + 1);
+    if (!b->checkpoint) return no_memory(e, m->checkpoint.len);
+    memcpy(b->checkpoint, m->checkpoint.data, m->checkpoint.len);
+    b->checkpoint_size = m->checkpoint.len;
+    b->checkpoint_epoch = m->epoch;
+    return OK;
+}
+
 int outbox_epochs(struct outbox *b, const Grokd__Epochs *m, struct err *e)
 {
     if (m->n_epochs == 0) return OK;
     if (b->tail && b->tail->ended)
         return err_set(e, E_STATE, "run %lld: epochs after its end", (long long)m->run);
+    int rc = OK;
+    for (size_t i = 0; i < m->n_epochs && rc == OK; i++) rc = checkpoint_take(b, m->epochs[i], e);
+    if (rc < 0) return rc;
     size_t size = grokd__epochs__get_packed_size(m);
     bool shares = b->tail && b->tail->sent_ms < 0 && b->tail->size + size <= OUTBOX_BATCH;
-    int rc = shares ? item_grow(b, size, e) : item_add(b, size, e);
+    rc = shares ? item_grow(b, size, e) : item_add(b, size, e);
     if (rc < 0) return rc;
+    if (!shares) b->tail->first = m->epochs[0]->epoch;
     grokd__epochs__pack(m, b->tail->body + b->tail->size - size);
     b->tail->last = m->epochs[m->n_epochs - 1]->epoch;
     return OK;
@@ -79,25 +103,42 @@ int outbox_ended(struct outbox *b, const Grokd__Ended *m, struct err *e)
     return OK;
 }
 
-static int item_pack(const struct outbox_item *it, uint8_t **bytes, size_t *size, struct err *e)
+static int ended_pack(const struct outbox_item *it, wire_envelope *m, uint8_t **bytes, size_t *size,
+                      struct err *e)
+{
+    m->body_case = GROKD__ENVELOPE__BODY_ENDED;
+    m->ended = grokd__ended__unpack(NULL, it->size, it->body);
+    if (!m->ended) return no_memory(e, it->size);
+    int rc = wire_pack(m, bytes, size, e);
+    grokd__ended__free_unpacked(m->ended, NULL);
+    return rc;
+}
+
+/* The checkpoint is lent to its epoch while that is packed. */
+static int epochs_pack(const struct outbox *b, const struct outbox_item *it, wire_envelope *m,
+                       uint8_t **bytes, size_t *size, struct err *e)
+{
+    Grokd__Epoch *with = NULL;
+    m->body_case = GROKD__ENVELOPE__BODY_EPOCHS;
+    m->epochs = grokd__epochs__unpack(NULL, it->size, it->body);
+    if (!m->epochs) return no_memory(e, it->size);
+    if (b->checkpoint && b->checkpoint_epoch >= it->first && b->checkpoint_epoch <= it->last) {
+        with = m->epochs->epochs[b->checkpoint_epoch - it->first];
+        with->has_checkpoint = 1;
+        with->checkpoint = (ProtobufCBinaryData){b->checkpoint_size, b->checkpoint};
+    }
+    int rc = wire_pack(m, bytes, size, e);
+    if (with) with->checkpoint.data = NULL;
+    grokd__epochs__free_unpacked(m->epochs, NULL);
+    return rc;
+}
+
+static int item_pack(const struct outbox *b, const struct outbox_item *it, uint8_t **bytes,
+                     size_t *size, struct err *e)
 {
     wire_envelope m = GROKD__ENVELOPE__INIT;
     m.major = WIRE_MAJOR;
-    if (it->ended) {
-        m.body_case = GROKD__ENVELOPE__BODY_ENDED;
-        m.ended = grokd__ended__unpack(NULL, it->size, it->body);
-        if (!m.ended) return no_memory(e, it->size);
-    } else {
-        m.body_case = GROKD__ENVELOPE__BODY_EPOCHS;
-        m.epochs = grokd__epochs__unpack(NULL, it->size, it->body);
-        if (!m.epochs) return no_memory(e, it->size);
-    }
-    int rc = wire_pack(&m, bytes, size, e);
-    if (it->ended)
-        grokd__ended__free_unpacked(m.ended, NULL);
-    else
-        grokd__epochs__free_unpacked(m.epochs, NULL);
-    return rc;
+    return it->ended ? ended_pack(it, &m, bytes, size, e) : epochs_pack(b, it, &m, bytes, size, e);
 }
 
 int outbox_next(struct outbox *b, size_t window, int64_t now_ms, uint8_t **bytes, size_t *size,
@@ -108,7 +149,7 @@ int outbox_next(struct outbox *b, size_t window, int64_t now_ms, uint8_t **bytes
     struct outbox_item *it = b->first;
     while (it && it->sent_ms >= 0) it = it->next;
     if (!it) return OK;
-    int rc = item_pack(it, bytes, size, e);
+    int rc = item_pack(b, it, bytes, size, e);
     if (rc < 0) return rc;
     it->sent_ms = now_ms;
     b->in_flight++;
@@ -118,6 +159,7 @@ int outbox_next(struct outbox *b, size_t window, int64_t now_ms, uint8_t **bytes
 void outbox_ack(struct outbox *b, int64_t epoch, bool ended)
 {
     while (b->first && (b->first->ended ? ended : b->first->last <= epoch)) item_drop_first(b);
+    if (b->checkpoint && b->checkpoint_epoch <= epoch) checkpoint_drop(b);
 }
 
 void outbox_rewind(struct outbox *b)
@@ -134,4 +176,5 @@ int64_t outbox_oldest_ms(const struct outbox *b)
 void outbox_free(struct outbox *b)
 {
     while (b->first) item_drop_first(b);
+    checkpoint_drop(b);
 }

@@ -3,6 +3,8 @@
  *
  * Messages leave through a window: as long as earlier ones wait for their Ack, new epochs gather in
  * one message (up to OUTBOX_BATCH bytes), so a fast run costs few messages and a slow one no delay.
+ * Of checkpoints only the newest is kept and sent with its epoch: an older one is of no use to
+ * anybody. It does not count in `bytes`, so that a run need not wait for its way out.
  * An Ack is cumulative. After a reconnection everything is sent again in the same order.
  */
 #ifndef GROKD_WORKER_OUTBOX_H
@@ -23,6 +25,7 @@ struct outbox_item {
     struct outbox_item *next;
     uint8_t *body;
     size_t size;
+    int64_t first;   /* epoch in it; of an Ended meaningless */
     int64_t last;    /* epoch that acknowledges it; an Ended has the run's last */
     int64_t sent_ms; /* -1: not sent yet */
     bool ended;
@@ -31,11 +34,15 @@ struct outbox_item {
 /* Begin with all zero. */
 struct outbox {
     struct outbox_item *first, *tail;
-    size_t bytes;     /* of all bodies */
-    size_t in_flight; /* items sent and not acknowledged; they are the first ones */
+    size_t bytes;        /* of all bodies */
+    size_t in_flight;    /* items sent and not acknowledged; they are the first ones */
+    uint8_t *checkpoint; /* NULL: none */
+    size_t checkpoint_size;
+    int64_t checkpoint_epoch;
 };
 
-/* Appends a copy. E_STATE after an Ended. */
+/* Appends a copy. E_STATE after an Ended. outbox_epochs takes the checkpoints out of the message.
+ */
 int outbox_epochs(struct outbox *b, const Grokd__Epochs *m, struct err *e);
 int outbox_ended(struct outbox *b, const Grokd__Ended *m, struct err *e);
 

@@ -5,6 +5,7 @@
 #include "common/blocks.h"
 #include "common/clock.h"
 #include "proto/wire.h"
+#include "worker/train_checkpoint.h"
 #include "worker/train_options.h"
 #include "worker/train_run.h"
 
@@ -28,7 +29,8 @@ struct pipe {
     struct blocks in;
     int64_t run, attempt; /* under way */
     int64_t epoch;        /* last one said; -1: none */
-    int64_t start_ms, flushed_ms;
+    int64_t start_ms, flushed_ms, saved_ms;
+    struct checkpoint_owner owner; /* of checkpoints: the run under way */
     size_t waiting;
     Grokd__Epoch *epochs[PIPE_EPOCHS];
     struct task_shelf shelf; /* data of the run before */
@@ -146,17 +148,70 @@ static int look_for_stop(struct pipe *p, struct err *e)
     }
 }
 
+/* ---- files that go with an epoch ------------------------------------------------------------- */
+
+static bool checkpoint_due(const struct pipe *p, const struct train_epoch *now, int next)
+{
+    int64_t every_ms = p->owner.settings->checkpoint_every_ms;
+    bool due = every_ms > 0 && clock_now_ms() - p->saved_ms >= every_ms;
+    return !now->final && (next == TRAIN_STOP || due);
+}
+
+/* One that no message can hold is left out: the run would begin anew, no more. */
+static int add_checkpoint(struct pipe *p, const struct train_epoch *now, Grokd__Epoch *m,
+                          struct err *e)
+{
+    unsigned char *bytes;
+    size_t size;
+    int rc = train_checkpoint_make(now, &p->owner, &bytes, &size, e);
+    if (rc < 0) return rc;
+    p->saved_ms = clock_now_ms();
+    if (size + m->model.len > WIRE_LIMIT - WIRE_SMALL) {
+        fprintf(stderr, "epoch %" PRId64 ": no checkpoint: %zu bytes are more than a message\n",
+                m->epoch, size);
+        free(bytes);
+        return OK;
+    }
+    m->has_checkpoint = 1;
+    m->checkpoint = (ProtobufCBinaryData){size, bytes};
+    return OK;
+}
+
+static int add_model(const struct train_epoch *now, Grokd__Epoch *m, struct err *e)
+{
+    struct safetensors s = {0};
+    size_t size;
+    int rc = trainer_save_weights(now->trainer, "", &s, e);
+    if (rc == OK) rc = safetensors_bytes(&s, &m->model.data, &size, e);
+    safetensors_close(&s);
+    if (rc < 0) return rc;
+    m->has_model = 1;
+    m->model.len = size;
+    if (size <= WIRE_LIMIT - WIRE_SMALL) return OK;
+    return err_set(e, E_RUN,
+                   "weights of %zu bytes are more than a message: save_model with "
+                   "grokd-train --out instead",
+                   size);
+}
+
+/* What carries a file goes out by itself and at once. */
 static int on_epoch(void *ctx, const struct train_epoch *now, struct err *e)
 {
     struct pipe *p = ctx;
+    int next = look_for_stop(p, e), rc = OK;
+    if (next < 0 || next == PIPE_CLOSED) return next;
+    bool model = epoch_list_holds(&p->owner.settings->save_model, now->row->epoch, now->epochs);
+    bool checkpoint = checkpoint_due(p, now, next);
+    if ((model || checkpoint) && (rc = flush(p, e)) < 0) return rc;
     Grokd__Epoch *epoch = wire_epoch(now->row);
-    int rc = OK;
     if (!epoch) return err_set(e, E_NOMEM, "epoch %" PRId64 ": no memory", now->row->epoch);
     p->epochs[p->waiting++] = epoch;
-    if (p->waiting == PIPE_EPOCHS || clock_now_ms() - p->flushed_ms >= PIPE_FLUSH_MS)
+    if (model) rc = add_model(now, epoch, e);
+    if (rc == OK && checkpoint) rc = add_checkpoint(p, now, epoch, e);
+    if (rc == OK && (p->waiting == PIPE_EPOCHS || model || checkpoint ||
+                     clock_now_ms() - p->flushed_ms >= PIPE_FLUSH_MS))
         rc = flush(p, e);
-    if (rc == OK) rc = look_for_stop(p, e);
-    return rc;
+    return rc < 0 ? rc : next;
 }
 
 /* ---- working ------------------------------------------------------------------------------- */
@@ -182,22 +237,51 @@ static bool kernels_differ(const struct pipe *p, const Grokd__Blas *wanted, stru
     return true;
 }
 
-/* Trains one Work. PIPE_CLOSED when the worker went away meanwhile. */
-static int work(struct pipe *p, const Grokd__Work *w, struct err *e)
+/* Where the run goes on, if the work says: *set for train_run, else an empty one. A checkpoint that
+ * does not fit costs time, no more: the run begins anew. */
+static void take_checkpoint(struct pipe *p, const Grokd__Work *w, struct safetensors *set)
+{
+    struct err why;
+    *set = (struct safetensors){0};
+    if (!w->has_checkpoint) return;
+    if (train_checkpoint_take(set, &p->epoch, w->checkpoint.data, w->checkpoint.len, "checkpoint",
+                              &p->owner, &why) < 0)
+        fprintf(stderr, "%s; the run begins at epoch 0\n", why.text);
+}
+
+static int train(struct pipe *p, const Grokd__Work *w, struct err *why)
 {
     const struct train_listener listener = {on_epoch, p};
     const struct trainer_source from = {.shelf = &p->shelf};
+    const struct checkpoint_owner *o = &p->owner;
+    struct safetensors set;
+    take_checkpoint(p, w, &set);
+    int64_t resumed = p->epoch;
+    int rc = train_run(o->params, o->settings, &from, set.count ? &set : NULL, &listener, why);
+    if (rc == E_FILE && set.count && p->epoch == resumed && !p->waiting) {
+        fprintf(stderr, "%s; the run begins at epoch 0\n", why->text);
+        p->epoch = -1;
+        rc = train_run(o->params, o->settings, &from, NULL, &listener, why);
+    }
+    safetensors_close(&set);
+    return rc;
+}
+
+/* Trains one Work. PIPE_CLOSED when the worker went away meanwhile. */
+static int work(struct pipe *p, const Grokd__Work *w, struct err *e)
+{
     struct params params;
     struct settings settings;
     struct err why = {0};
     p->run = w->run;
     p->attempt = w->attempt;
     p->epoch = -1;
-    p->start_ms = p->flushed_ms = clock_now_ms();
+    p->start_ms = p->flushed_ms = p->saved_ms = clock_now_ms();
+    p->owner = (struct checkpoint_owner){w->run, w->attempt, &params, &settings, p->blas};
     if (kernels_differ(p, w->blas, &why))
         return say_ended(p, GROKD__OUTCOME__LOST, why.text, false, e);
     int rc = train_arguments(&params, &settings, w->n_arguments, w->arguments, &why);
-    if (rc == OK) rc = train_run(&params, &settings, &from, NULL, &listener, &why);
+    if (rc == OK) rc = train(p, w, &why);
     if (rc == PIPE_CLOSED) return rc;
     if (rc == E_IO || rc == E_PROTO) { /* of this pipe: there is nobody to tell */
         *e = why;

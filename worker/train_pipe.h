@@ -4,9 +4,11 @@
  *
  * Epochs travel in groups: what there is goes out when PIPE_FLUSH_MS have passed since the last
  * time or PIPE_EPOCHS wait, and before Ended. A worker that stops reading stops the training.
- * Between epochs it looks for Stop, which ends the run as RETURNED. When the worker closes its end
- * or dies, this ends at once. Signals that stop a whole group or service are left to the worker,
- * who says Stop.
+ * Between epochs it looks for Stop, which ends the run as RETURNED. With the epoch after which that
+ * is noticed goes a checkpoint, as with one every grokd.checkpoint_every; with the epochs of
+ * grokd.save_model go the weights. A Work with a checkpoint goes on after its epoch. When the
+ * worker closes its end or dies, this ends at once. Signals that stop a whole group or service are
+ * left to the worker, who says Stop.
  */
 #ifndef GROKD_WORKER_TRAIN_PIPE_H
 #define GROKD_WORKER_TRAIN_PIPE_H

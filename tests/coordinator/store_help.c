@@ -72,6 +72,7 @@ struct save_answer help_one(struct help *h, struct save s)
     struct store_result r = help_store(h, &s, 1);
     if (r.answer_count) a = r.answers[0];
     a.runs = NULL;
+    a.checkpoint = NULL;
     store_result_free(&r);
     return a;
 }

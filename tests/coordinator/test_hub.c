@@ -216,3 +216,37 @@ void test_a_peer_that_is_gone_stops_nobody_else(void **state)
     for (size_t i = 0; i < r.sent_count; i++) assert_int_equal(r.to[i], 7);
     rig_close(&r);
 }
+
+/* ---- checkpoints -------------------------------------------------------------------------------
+ */
+
+void test_the_next_attempt_gets_the_checkpoint_of_the_one_before(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_open(&r, 1);
+    rig_hello(&r, 7, 0, 0);
+    rig_settle(&r);
+    assert_false(rig_last(&r, GROKD__ENVELOPE__BODY_WORK)->work->has_checkpoint);
+    Grokd__Epoch x = GROKD__EPOCH__INIT, *list[] = {&x};
+    Grokd__Epochs epochs = GROKD__EPOCHS__INIT;
+    wire_envelope m = rig_envelope(GROKD__ENVELOPE__BODY_EPOCHS);
+    x.has_checkpoint = 1;
+    x.checkpoint = (ProtobufCBinaryData){5, (uint8_t *)(uintptr_t) "saved"};
+    epochs.run = epochs.attempt = 1;
+    epochs.n_epochs = 1;
+    epochs.epochs = list;
+    m.epochs = &epochs;
+    rig_give(&r, 7, false, &m);
+    rig_ended(&r, 7, 1, 1, GROKD__OUTCOME__RETURNED, 0);
+    rig_settle(&r);
+    rig_forget(&r);
+    rig_hello(&r, 7, 0, 0);
+    rig_settle(&r);
+    const Grokd__Work *w = rig_last(&r, GROKD__ENVELOPE__BODY_WORK)->work;
+    assert_int_equal(w->attempt, 2);
+    assert_true(w->has_checkpoint);
+    assert_int_equal(w->checkpoint.len, 5);
+    assert_memory_equal(w->checkpoint.data, "saved", 5);
+    rig_close(&r);
+}

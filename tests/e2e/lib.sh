@@ -84,9 +84,9 @@ every_epoch_once() {
 # values FILE: everything a sweep found, timings and identities of processes apart, to compare sweeps with.
 values() {
     local table columns
-    for table in epochs geometry pruning features summaries; do
+    for table in epochs geometry pruning features models summaries; do
         columns=$(query "SELECT group_concat('quote(' || name || ')', ' || '','' || ')
-            FROM pragma_table_info('$table') WHERE name NOT IN ('seconds', 'measure_seconds')")
+            FROM pragma_table_info('$table') WHERE name NOT IN ('seconds', 'measure_seconds', 'attempt')")
         query "SELECT '$table', $columns FROM $table ORDER BY 1, 2"
     done >"$1"
     [ -s "$1" ]

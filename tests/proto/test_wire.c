@@ -438,7 +438,7 @@ void test_oversize_is_refused_both_ways(void **state)
     assert_int_equal(wire_pack(&m, &bytes, &size, &e), E_PROTO);
     assert_null(bytes);
     assert_int_equal(wire_unpack(&back, (uint8_t *)text, WIRE_LIMIT + 1, &e), E_PROTO);
-    assert_non_null(strstr(e.text, "at most 8388608"));
+    assert_non_null(strstr(e.text, "at most 16777216"));
     text[WIRE_LIMIT / 2] = '\0';
     assert_int_equal(round_trip(&m, &back, &e), OK);
     wire_free(&back);

@@ -5,6 +5,7 @@
 #include "worker/outbox.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static struct err e;
 
@@ -161,5 +162,69 @@ void test_nothing_follows_an_end(void **state)
     assert_int_equal(outbox_epochs(&b, &m, &e), E_STATE);
     assert_int_equal(outbox_ended(&b, &ended, &e), E_STATE);
     expect(&b, 4, 0, -1, -1);
+    outbox_free(&b);
+}
+
+/* ---- checkpoints ---- */
+
+static void add_checkpoint(struct outbox *b, int64_t epoch, const char *text)
+{
+    Grokd__Epoch x = GROKD__EPOCH__INIT, *list[] = {&x};
+    Grokd__Epochs m = GROKD__EPOCHS__INIT;
+    x.epoch = epoch;
+    x.has_checkpoint = 1;
+    x.checkpoint = (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text};
+    m.run = 7;
+    m.attempt = 2;
+    m.epochs = list;
+    m.n_epochs = 1;
+    assert_int_equal(outbox_epochs(b, &m, &e), OK);
+}
+
+/* The next message holds `first`..`last`, and of these `with` the checkpoint; -1: none. */
+static void expect_checkpoint(struct outbox *b, int64_t first, int64_t last, int64_t with,
+                              const char *text)
+{
+    uint8_t *bytes;
+    size_t size;
+    wire_envelope *m;
+    assert_int_equal(outbox_next(b, 4, 10, &bytes, &size, &e), OK);
+    assert_non_null(bytes);
+    assert_int_equal(wire_unpack(&m, bytes, size, &e), OK);
+    free(bytes);
+    assert_int_equal(m->epochs->n_epochs, last - first + 1);
+    for (size_t i = 0; i < m->epochs->n_epochs; i++) {
+        const Grokd__Epoch *x = m->epochs->epochs[i];
+        assert_int_equal(x->epoch, first + (int64_t)i);
+        assert_int_equal(x->has_checkpoint, x->epoch == with);
+        if (!x->has_checkpoint) continue;
+        assert_int_equal(x->checkpoint.len, strlen(text));
+        assert_memory_equal(x->checkpoint.data, text, strlen(text));
+    }
+    wire_free(&m);
+}
+
+void test_only_the_newest_checkpoint_is_kept_and_sent_with_its_epoch(void **state)
+{
+    (void)state;
+    struct outbox b = {0};
+    add(&b, 0, 1);
+    size_t bare = b.bytes;
+    add_checkpoint(&b, 2, "older");
+    expect_checkpoint(&b, 0, 2, 2, "older");
+    assert_true(b.bytes < bare + 32); /* it does not count */
+    add(&b, 3, 3);
+    add_checkpoint(&b, 4, "newer");
+    add(&b, 5, 5);
+    expect_checkpoint(&b, 3, 5, 4, "newer");
+    outbox_rewind(&b); /* a new connection: all again, but not what is outdated */
+    expect_checkpoint(&b, 0, 2, -1, NULL);
+    expect_checkpoint(&b, 3, 5, 4, "newer");
+    outbox_ack(&b, 3, false);
+    assert_non_null(b.checkpoint);
+    outbox_ack(&b, 4, false);
+    assert_null(b.checkpoint);
+    outbox_rewind(&b);
+    expect_checkpoint(&b, 3, 5, -1, NULL);
     outbox_free(&b);
 }

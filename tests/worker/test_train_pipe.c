@@ -22,12 +22,17 @@ struct slot {
     struct blas blas;
 };
 
+static struct blas kernels; /* opened once: that takes a while */
+
 static void slot_open(struct slot *s)
 {
     int fd[2];
     struct err e;
-    if (blas_open(&s->blas, "auto", &e) < 0) fail_msg("%s", e.text);
+    if (!kernels.family[0] && blas_open(&kernels, "auto", &e) < 0) fail_msg("%s", e.text);
+    s->blas = kernels;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    const int room = 4096; /* a slot that nobody reads must wait soon */
+    assert_int_equal(setsockopt(fd[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room), 0);
     s->pid = fork();
     assert_true(s->pid >= 0);
     if (s->pid == 0) {
@@ -73,8 +78,8 @@ static void say(struct slot *s, wire_envelope *m, Grokd__Envelope__BodyCase body
     free(bytes);
 }
 
-static void say_work(struct slot *s, int64_t run, const char *fingerprint, const char *const *more,
-                     size_t count)
+static void say_work_from(struct slot *s, int64_t run, const char *fingerprint,
+                          const char *const *more, size_t count, const ProtobufCBinaryData *from)
 {
     wire_envelope m = GROKD__ENVELOPE__INIT;
     Grokd__Work work = GROKD__WORK__INIT;
@@ -88,8 +93,16 @@ static void say_work(struct slot *s, int64_t run, const char *fingerprint, const
     work.blas = &blas;
     work.arguments = arguments;
     work.n_arguments = 3 + count;
+    work.has_checkpoint = from != NULL;
+    if (from) work.checkpoint = *from;
     m.work = &work;
     say(s, &m, GROKD__ENVELOPE__BODY_WORK);
+}
+
+static void say_work(struct slot *s, int64_t run, const char *fingerprint, const char *const *more,
+                     size_t count)
+{
+    say_work_from(s, run, fingerprint, more, count, NULL);
 }
 
 static void say_stop(struct slot *s, int64_t run, int64_t attempt)
@@ -286,4 +299,101 @@ void test_a_stream_that_is_no_stream_of_messages_ends_it_with_failure(void **sta
     hear_ready(&s);
     assert_int_equal(send(s.fd, bad, sizeof bad, MSG_NOSIGNAL), sizeof bad);
     assert_int_equal(slot_close(&s), 1);
+}
+
+/* ---- checkpoints and models ---- */
+
+#define LONG_RUN "epochs=400", "grokd.measure.every=30"
+
+/* Epochs up to Ended; losses by epoch, the last checkpoint (free its data). Gives the Ended. */
+static wire_envelope *hear_losses(struct slot *s, double *loss, int64_t *first, int64_t *with,
+                                  ProtobufCBinaryData *checkpoint)
+{
+    *first = *with = -1;
+    for (;;) {
+        wire_envelope *m = hear(s);
+        if (m->body_case == GROKD__ENVELOPE__BODY_ENDED) return m;
+        for (size_t i = 0; i < m->epochs->n_epochs; i++) {
+            Grokd__Epoch *x = m->epochs->epochs[i];
+            if (*first < 0) *first = x->epoch;
+            for (size_t k = 0; k < x->n_ids; k++)
+                if (x->ids[k] == metric_list[METRIC_train_loss].id) loss[x->epoch] = x->values[k];
+            if (!x->has_checkpoint || !checkpoint) continue;
+            free(checkpoint->data);
+            *checkpoint = x->checkpoint;
+            x->checkpoint.data = NULL;
+            *with = x->epoch;
+        }
+        wire_free(&m);
+    }
+}
+
+void test_a_run_that_is_stopped_says_a_checkpoint_and_another_slot_goes_on(void **state)
+{
+    (void)state;
+    static const char *const more[] = {LONG_RUN};
+    static double right[401], is[401];
+    ProtobufCBinaryData saved = {0};
+    struct slot s;
+    int64_t first, with, last;
+    slot_open(&s);
+    hear_ready(&s);
+    say_work(&s, 4, s.blas.fingerprint, more, 2);
+    wire_envelope *m = hear_losses(&s, right, &first, &with, NULL);
+    assert_int_equal(m->ended->epoch, 400);
+    wire_free(&m);
+    say_work(&s, 4, s.blas.fingerprint, more, 2);
+    m = hear(&s);
+    wire_free(&m);
+    say_stop(&s, 4, 2);
+    m = hear_losses(&s, is, &first, &with, &saved);
+    assert_int_equal(m->ended->outcome, GROKD__OUTCOME__RETURNED);
+    last = m->ended->epoch;
+    assert_true(last < 400);
+    assert_int_equal(with, last);
+    wire_free(&m);
+    assert_int_equal(slot_close(&s), 0);
+    slot_open(&s);
+    hear_ready(&s);
+    say_work_from(&s, 4, s.blas.fingerprint, more, 2, &saved);
+    m = hear_losses(&s, is, &first, &with, NULL);
+    assert_int_equal(m->ended->outcome, GROKD__OUTCOME__FINISHED);
+    assert_int_equal(first, last + 1);
+    for (int64_t i = first; i <= 400; i++) assert_true(is[i] == right[i]);
+    wire_free(&m);
+    saved.data[saved.len / 2] ^= 1; /* torn on its way: it costs time, no more */
+    say_work_from(&s, 4, s.blas.fingerprint, more, 2, &saved);
+    m = hear_losses(&s, is, &first, &with, NULL);
+    assert_int_equal(m->ended->outcome, GROKD__OUTCOME__FINISHED);
+    assert_int_equal(first, 0);
+    wire_free(&m);
+    free(saved.data);
+    assert_int_equal(slot_close(&s), 0);
+}
+
+void test_checkpoints_come_as_often_as_asked_and_models_with_their_epochs(void **state)
+{
+    (void)state;
+    static const char *const more[] = {"epochs=60", "grokd.checkpoint_every=1ms",
+                                       "grokd.save_model=0,9,final"};
+    struct slot s;
+    int checkpoints = 0;
+    slot_open(&s);
+    hear_ready(&s);
+    say_work(&s, 4, s.blas.fingerprint, more, 3);
+    wire_envelope *m;
+    while ((m = hear(&s))->body_case == GROKD__ENVELOPE__BODY_EPOCHS) {
+        for (size_t i = 0; i < m->epochs->n_epochs; i++) {
+            const Grokd__Epoch *x = m->epochs->epochs[i];
+            bool kept = x->epoch == 0 || x->epoch == 9 || x->epoch == 60;
+            checkpoints += x->has_checkpoint;
+            assert_int_equal(x->has_model, kept);
+            assert_false(x->epoch == 60 && x->has_checkpoint);
+        }
+        wire_free(&m);
+    }
+    assert_int_equal(m->ended->epoch, 60);
+    assert_true(checkpoints >= 1);
+    wire_free(&m);
+    assert_int_equal(slot_close(&s), 0);
 }
