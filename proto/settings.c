@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum kind { WHOLE, ALL, LIST, SHARE, DURATION, NAME, VARIANTS, ONLY };
+enum kind { WHOLE, ALL, LIST, SHARE, AMOUNT, DURATION, NAME, VARIANTS, ONLY };
 
 /* Of the Fisher metric, bit by bit. */
 static const char variant_words[] = "regression classification full full_class";
@@ -31,6 +31,7 @@ struct setting {
 #define OFFSET_ALL(field)      offsetof(struct settings, field)
 #define OFFSET_LIST(field)     offsetof(struct settings, field)
 #define OFFSET_SHARE(field)    offsetof(struct settings, field)
+#define OFFSET_AMOUNT(field)   offsetof(struct settings, field)
 #define OFFSET_DURATION(field) offsetof(struct settings, field)
 #define OFFSET_NAME(field)     offsetof(struct settings, field)
 #define OFFSET_VARIANTS(field) offsetof(struct settings, field)
@@ -54,6 +55,7 @@ void settings_default(struct settings *s)
     s->curve_epochs = (struct epoch_list){1, {SETTINGS_FINAL}};
     s->pruning_points = 21;
     s->fisher_variants = SETTINGS_EVERY_VARIANT;
+    s->stiff_threshold = 0.1;
     s->checkpoint_every_ms = 60000;
     s->max_attempts = 3;
     s->max_losses = 10;
@@ -152,6 +154,14 @@ static bool share(const char *text, double *out)
     return true;
 }
 
+static bool amount(const char *text, double *out)
+{
+    struct number n;
+    if (!number_read(text, &n) || !(n.real >= 0) || isinf(n.real)) return false;
+    *out = n.real;
+    return true;
+}
+
 /* Letters, digits, - and _ of a kernel family. */
 static bool name_of(const char *text, char out[32])
 {
@@ -179,6 +189,7 @@ static const char *wanted(const struct setting *f, char out[128])
         snprintf(out, 128, "some of regression, classification, full and full_class");
         break;
     case SHARE: snprintf(out, 128, "a number from 0 to 1, or none"); break;
+    case AMOUNT: snprintf(out, 128, "a number from 0"); break;
     case DURATION: snprintf(out, 128, "a duration such as 60s, 5m or 1h 30m"); break;
     case NAME: snprintf(out, 128, "auto or a kernel family such as Haswell"); break;
     }
@@ -199,6 +210,7 @@ static bool assign(void *at, const struct setting *f, const char *text)
     case ONLY: return !strcmp(text, f->field);
     case VARIANTS: return variants(text, at);
     case SHARE: return share(text, at);
+    case AMOUNT: return amount(text, at);
     case DURATION: return duration_read(text, at);
     case NAME: return name_of(text, at);
     }
@@ -268,6 +280,7 @@ static void value_text(const void *at, const struct setting *f, char *out, size_
         snprintf(out, size, "%s",
                  isnan(*(const double *)at) ? "none" : number_text(*(const double *)at, number));
         break;
+    case AMOUNT: snprintf(out, size, "%s", number_text(*(const double *)at, number)); break;
     case DURATION: snprintf(out, size, "%" PRId64 "ms", *(const int64_t *)at); break;
     case NAME: break; /* the coordinator keeps those */
     }

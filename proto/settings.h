@@ -38,6 +38,7 @@ struct settings {
     int64_t pruning_points;         /* points of the trapezoid, both ends included */
     int64_t fisher_variants;        /* sum of SETTINGS_REGRESSION and so on */
     int64_t fisher_samples;         /* of the test set, from its start; 0: all */
+    double stiff_threshold;         /* of the diagonal Fisher information */
     struct epoch_list save_model;   /* epochs whose weights are kept as safetensors */
     int64_t checkpoint_every_ms;
     int64_t max_attempts, max_losses;

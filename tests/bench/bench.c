@@ -47,6 +47,7 @@ static const struct entry {
 } entries[] = {
     {&gauge_train_end, "logits of both sets, shared", 0, false},
     {&gauge_norm, "weight norm", 0, false},
+    {&gauge_gini, "Gini coefficient of the weights", 0, false},
     {&gauge_fourier, "Fourier IPR, input and output", 0, false},
     {&gauge_waves, "restricted and excluded loss", 0, false},
     {&gauge_predictions, "translations and collapse", 0, false},

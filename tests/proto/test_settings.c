@@ -26,6 +26,7 @@ void test_defaults_are_those_of_the_format(void **state)
     assert_int_equal(s.checkpoint_every_ms, 60000);
     assert_int_equal(s.max_attempts, 3);
     assert_int_equal(s.max_losses, 10);
+    assert_true(s.stiff_threshold == 0.1);
     assert_true(isnan(s.stop_test_accuracy));
     assert_string_equal(s.blas, "auto");
     assert_int_equal(s.sample_seed, -1);
@@ -44,6 +45,7 @@ void test_every_setting_is_assigned_by_its_name(void **state)
                                           {"measure.fisher.variants", "classification"},
                                           {"measure.fisher.samples", "16"},
                                           {"save_model", "0,final"},
+                                          {"measure.stiff_threshold", "0.01"},
                                           {"stop.test_accuracy", "0.99"},
                                           {"stop.after", "200"},
                                           {"checkpoint_every", "1h 30m"},
@@ -63,6 +65,7 @@ void test_every_setting_is_assigned_by_its_name(void **state)
     assert_int_equal(s.fisher_samples, 16);
     assert_int_equal(s.fisher_variants, 2);
     assert_int_equal(s.save_model.epoch[0], 0);
+    assert_true(s.stiff_threshold == 0.01);
     assert_true(s.stop_test_accuracy == 0.99);
     assert_int_equal(s.stop_after, 200);
     assert_int_equal(s.checkpoint_every_ms, 5400000);
@@ -91,6 +94,7 @@ void test_bad_settings_are_refused_and_change_nothing(void **state)
         {"measure.fisher.variants", "regression,regression",
          "some of regression, classification, full"},
         {"measure.fisher.samples", "0", "all"},
+        {"measure.stiff_threshold", "-0.1", "a number from 0"},
         {"stop.test_accuracy", "1.1", "from 0 to 1"},
         {"checkpoint_every", "60", "a duration"},
         {"blas", "Has well", "kernel family"},

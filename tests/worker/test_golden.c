@@ -140,6 +140,8 @@ void test_values_at_the_final_weights_are_golden(void **state)
     golden_open(&g, "final/");
     struct row row = measured(&g, &m);
     NEAR(row.value[METRIC_weight_norm], NUMBER(&g, LAST_EPOCH, "\"weight_norm\":"));
+    NEAR(row.value[METRIC_gini_weights], NUMBER(&g, "\"gini_weights\":"));
+    NEAR(row.value[METRIC_gini_fisher], NUMBER(&g, "\"gini_fisher_regression\":"));
     NEAR(row.value[METRIC_train_loss_end], NUMBER(&g, LAST_EPOCH, "\"train_loss\":"));
     NEAR(row.value[METRIC_train_accuracy_end], NUMBER(&g, LAST_EPOCH, "\"train_accuracy\":"));
     NEAR(row.value[METRIC_ipr_output], NUMBER(&g, "\"fourier\":", "\"W\":", "\"real\":"));
@@ -167,6 +169,8 @@ void test_values_of_ising_at_the_final_weights_are_golden(void **state)
     golden_open_ising(&g, "final/");
     struct row row = measured(&g, &m);
     NEAR(row.value[METRIC_weight_norm], NUMBER(&g, last, epoch, "\"weight_norm\":"));
+    NEAR(row.value[METRIC_gini_weights], NUMBER(&g, "\"gini_weights\":"));
+    NEAR(row.value[METRIC_gini_fisher], NUMBER(&g, "\"gini_fisher_regression\":"));
     NEAR(row.value[METRIC_train_loss_end], NUMBER(&g, last, epoch, "\"train_loss\":"));
     NEAR(row.value[METRIC_train_accuracy_end], NUMBER(&g, last, epoch, "\"train_accuracy\":"));
     NEAR(row.value[METRIC_compressibility],

@@ -5,6 +5,7 @@
 #include "worker/measure/fisher.h"
 #include "worker/measure/full.h"
 #include "worker/measure/gauge.h"
+#include "worker/measure/gini.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@ struct road {
     struct model here;   /* at the last measured epoch */
     float *before;       /* weights at the one before */
     float *step, *prior; /* scratch: the step from here, the step to here */
+    float *part;         /* scratch: one part of a metric */
+    uint32_t *word;      /* scratch of gini_of */
     /* Fisher diagonal at here; NULL: that variant is not asked for. */
     float *metric[FISHER_VARIANTS];
     int64_t here_epoch, before_epoch;
@@ -76,7 +79,9 @@ static int open_geometry(void **state, const struct view *v, struct err *e)
     r->before = vec_alloc(v->model->size);
     r->step = vec_alloc(v->model->size);
     r->prior = vec_alloc(v->model->size);
-    bool full = r->before && r->step && r->prior;
+    r->part = vec_alloc(v->model->size);
+    r->word = malloc(2 * v->model->parameters * sizeof *r->word);
+    bool full = r->before && r->step && r->prior && r->part && r->word;
     for (int i = 0; i < FISHER_VARIANTS; i++)
         if (asked(v, (enum fisher_variant)i))
             full = (r->metric[i] = vec_alloc(v->model->size)) && full;
@@ -93,6 +98,8 @@ static void close_geometry(void *state)
     free(r->before);
     free(r->step);
     free(r->prior);
+    free(r->part);
+    free(r->word);
     for (int i = 0; i < FISHER_VARIANTS; i++) free(r->metric[i]);
     free(r);
 }
@@ -112,6 +119,7 @@ struct columns {
     }
 static const struct columns euclid = COLUMNS(euclid);
 static const struct columns diagonal[FISHER_VARIANTS] = {COLUMNS(fisher), COLUMNS(fisher_class)};
+static const struct columns stiff = COLUMNS(fisher_stiff), sloppy = COLUMNS(fisher_sloppy);
 static const struct columns whole[FISHER_VARIANTS] = {COLUMNS(full), COLUMNS(full_class)};
 
 static void put(struct row *row, const struct columns *c, struct geometry_step g)
@@ -119,6 +127,23 @@ static void put(struct row *row, const struct columns *c, struct geometry_step g
     row->value[c->step] = g.length;
     row->value[c->cos_previous] = g.cos_previous;
     row->value[c->cos_origin] = g.cos_origin;
+}
+
+/* part = metric where it is at least the threshold, or where it is below, 0 elsewhere. */
+static void take_part(float *part, const float *metric, double threshold, bool above, size_t n)
+{
+    for (size_t i = 0; i < n; i++) part[i] = (metric[i] >= threshold) == above ? metric[i] : 0;
+}
+
+static void fill_parts(struct road *r, const struct view *v, const float *prior, struct row *row)
+{
+    const float *metric = r->metric[FISHER_REGRESSION];
+    size_t n = v->model->size;
+    for (int above = 0; metric && above < 2; above++) {
+        take_part(r->part, metric, v->settings->stiff_threshold, above, n);
+        put(row, above ? &stiff : &sloppy,
+            geometry_step(r->step, prior, r->here.theta, r->part, n));
+    }
 }
 
 static void fill_whole(struct road *r, const struct view *v, const float *prior, struct row *row)
@@ -145,6 +170,7 @@ static void fill_row(struct road *r, const struct view *v, struct row *row)
     for (int i = 0; i < FISHER_VARIANTS; i++)
         if (r->metric[i])
             put(row, &diagonal[i], geometry_step(r->step, prior, origin, r->metric[i], n));
+    fill_parts(r, v, prior, row);
     fill_whole(r, v, prior, row);
 }
 
@@ -168,6 +194,8 @@ static int read_geometry(void *state, const struct view *v, struct row *row, str
     struct road *r = state;
     if (r->here_epoch != NEVER) fill_row(r, v, row);
     walk(r, v, v->model->theta, v->epoch);
+    if (r->metric[FISHER_REGRESSION])
+        row->value[METRIC_gini_fisher] = gini_of(v->model, r->metric[FISHER_REGRESSION], r->word);
     return OK;
 }
 

@@ -12,8 +12,10 @@
  * g = 1 for the columns _euclid, the diagonal Fisher information (fisher.h) for _fisher (regression
  * variant) and _fisher_class (classification); for _full and _full_class the same from the whole
  * Fisher information (full.h). Of those the variants that are asked for and that have a formula for
- * the network and its loss. NULL are cos_previous when s and s' span different numbers of epochs,
- * cosines with a vector of no length, and everything of the first measured epoch.
+ * the network and its loss. _fisher_stiff and _fisher_sloppy are _fisher of the parameters alone
+ * whose g_j is at least measure.stiff_threshold, and of the others (the paper splits by the
+ * diagonal at the end of a run instead). NULL are cos_previous when s and s' span different numbers
+ * of epochs, cosines with a vector of no length, and everything of the first measured epoch.
  *
  * Cost: five sums of products over the parameters for each metric, in double, and the diagonals.
  */

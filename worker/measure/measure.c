@@ -11,7 +11,7 @@
  * gauge.h, a line in proto/metric.def for each of its values, and a file. */
 static const struct gauge *const gauges[] = {
     &gauge_train_end, &gauge_norm,   &gauge_pruning, &gauge_fourier,     &gauge_geometry,
-    &gauge_features,  &gauge_coords, &gauge_waves,   &gauge_predictions,
+    &gauge_features,  &gauge_coords, &gauge_waves,   &gauge_predictions, &gauge_gini,
 };
 #define GAUGES (sizeof gauges / sizeof *gauges)
 
