@@ -70,12 +70,13 @@ static bool named(int metric, const char *const words[])
 }
 
 static const char *const of_probabilities[] = {
-    "fr_",      "fisher_class",  "full_class", "arc_",    "chord",  "straight", "distance_", "off_",
-    "progress", "bhattacharyya", "hellinger",  "overlap", "sketch", "collapse", ""};
+    "fr_",       "fisher_class", "full_class", "arc_",          "chord",     "straight",
+    "distance_", "off_",         "progress",   "bhattacharyya", "hellinger", "overlap",
+    "sketch",    "collapse",     "restricted", "excluded",      ""};
 static const char *const of_waves[] = {"ipr_", "key_", "restricted", "excluded", ""};
 static const char *const of_fisher[] = {"fisher", ""};
-static const char *const of_all[] = {"_loss",       "_accuracy", "weight_norm",
-                                     "step_euclid", "_end",      ""};
+static const char *const of_all[] = {"train_loss",  "train_accuracy", "test_loss", "test_accuracy",
+                                     "weight_norm", "step_euclid",    ""};
 
 /* Values that a run must have, and those that it must not. */
 static void check_row(const char *const options[], const char *const none[],
