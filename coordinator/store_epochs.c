@@ -334,6 +334,20 @@ static int insert(struct db *d, const struct row *r, int64_t run, size_t *rows, 
     return rc == OK && r->sketch && d->clouds ? stage_sketch(d, r, run, e) : rc;
 }
 
+/* A map that does not keep distances is a broken program: it is said, and the row stays. */
+static int tell_sketch(struct db *d, const struct save *s, const struct row *r, struct err *e)
+{
+    char text[SAVE_REASON];
+    double error = r->value[METRIC_sketch_error];
+    if (!present(error) || fabs(error) <= SKETCH_TOLERANCE) return OK;
+    snprintf(text, sizeof text,
+             "epoch %" PRId64
+             ": the squared distance of the sketch from truth is off by %.3g of it; "
+             "expected at most %.3g",
+             r->epoch, error, SKETCH_TOLERANCE);
+    return save_event(d, s, "sketch", text, e);
+}
+
 /* ---- a message ---- */
 
 /* Nothing of a message with a gap is looked at: what should have come before it is missing. */
@@ -363,6 +377,7 @@ static int save_row(struct db *d, const struct save *s, const Grokd__Epoch *m, i
     } else if (rc == OK) {
         rc = insert(d, &r, a->run, rows, e);
         if (rc == OK && m->has_model) rc = keep_model(d, s, m, e);
+        if (rc == OK) rc = tell_sketch(d, s, &r, e);
         *done = r.epoch;
     }
     if (rc == OK && a->verdict == VERDICT_STORED) {

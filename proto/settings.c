@@ -56,6 +56,7 @@ void settings_default(struct settings *s)
     s->pruning_points = 21;
     s->fisher_variants = SETTINGS_EVERY_VARIANT;
     s->stiff_threshold = 0.1;
+    s->snapshots = 1000;
     s->checkpoint_every_ms = 60000;
     s->max_attempts = 3;
     s->max_losses = 10;

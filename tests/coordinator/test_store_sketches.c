@@ -92,3 +92,24 @@ void test_runs_of_one_evaluation_share_its_row(void **state)
     assert_non_null(strstr(a.reason, "evaluation was stored as " HASH_A " and is now bbbb"));
     help_close(&h);
 }
+
+void test_a_sketch_that_is_far_off_is_an_event(void **state)
+{
+    (void)state;
+    struct help h;
+    help_open_run(&h, 1);
+    struct row r = sketched(0, truth);
+    r.value[METRIC_sketch_error] = -0.3;
+    send_row(&h, 1, &r);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM events WHERE kind = 'sketch'"), 0);
+    r = sketched(1, truth);
+    r.value[METRIC_sketch_error] = -0.4;
+    assert_int_equal(send_row(&h, 1, &r).verdict, VERDICT_STORED);
+    assert_string_equal(
+        help_text(&h, "SELECT text FROM events WHERE kind = 'sketch' AND run_id = 1"),
+        "epoch 1: the squared distance of the sketch from truth is off by -0.4 of "
+        "it; expected at most 0.354");
+    assert_int_equal(send_row(&h, 1, &r).verdict, VERDICT_STORED);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM events WHERE kind = 'sketch'"), 1);
+    help_close(&h);
+}

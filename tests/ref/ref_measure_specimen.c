@@ -71,6 +71,7 @@ void specimen_open_ising(struct specimen *s, int64_t test_size, double multiplie
     assert_int_equal(params_resolve(&s->params, &e), OK);
     settings_default(&s->settings);
     settings_follow(&s->settings, TASK_ISING);
+    s->settings.snapshots = 40;
     assert_int_equal(model_open(&s->model, &s->params, &e), OK);
     assert_int_equal(task_open(&s->task, &s->params, NULL, &e), OK);
     init_draw(&s->model, &s->params);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { P = 11, H = 30, EPOCHS = 4, PAIRS = P * P };
+enum { P = 11, H = 30, EPOCHS = 4, PAIRS = P * P, SNAPSHOTS = 90 };
 
 static const struct {
     const char *suffix;
@@ -40,7 +40,7 @@ static void scene_open(struct scene *g, int64_t task)
         specimen_open_ising(&g->s, 70, 1);
     else
         specimen_open(&g->s, P, H, 0.5);
-    assert_int_equal(table_open(&g->table, &g->s.params, &g->s.task, &e), OK);
+    assert_int_equal(table_open(&g->table, &g->s.params, SNAPSHOTS, &g->s.task, &e), OK);
     assert_int_equal(coords_open(&g->coords, &g->table, &g->s.model, &e), OK);
 }
 
@@ -217,7 +217,7 @@ static void gaps(struct scene *g, double *gap)
     struct workspace w;
     struct err e;
     assert_int_equal(workspace_open(&w, &g->s.model, &e), OK);
-    for (size_t from = 0; from < TASK_SNAPSHOTS; from += VEC_LANES) {
+    for (size_t from = 0; from < SNAPSHOTS; from += VEC_LANES) {
         struct batch b = dataset_chunk(g->table.set[0], from);
         model_forward(&g->s.model, &b, &w);
         const struct signal *z = &w.value[g->s.model.layer_count];
@@ -230,7 +230,7 @@ static void gaps(struct scene *g, double *gap)
 void test_two_classes_have_a_closed_form(void **state)
 {
     (void)state;
-    static double gap[2][TASK_SNAPSHOTS];
+    static double gap[2][SNAPSHOTS];
     struct scene g;
     double sum = 0;
     scene_open(&g, TASK_ISING);
@@ -239,11 +239,11 @@ void test_two_classes_have_a_closed_form(void **state)
     specimen_shake(&g.s, 5, 0.1);
     gaps(&g, gap[1]);
     struct row row = read_row(&g, 1);
-    for (size_t i = 0; i < TASK_SNAPSHOTS; i++) {
+    for (size_t i = 0; i < SNAPSHOTS; i++) {
         double t = 2 * fabs(atan(exp(gap[1][i] / 2)) - atan(exp(gap[0][i] / 2)));
         sum += t * t;
     }
-    near("fr_step", "", row.value[METRIC_fr_step], sqrt(sum / TASK_SNAPSHOTS), 1e-5);
+    near("fr_step", "", row.value[METRIC_fr_step], sqrt(sum / SNAPSHOTS), 1e-5);
     scene_close(&g);
 }
 
@@ -296,14 +296,14 @@ void test_a_table_is_the_same_for_every_run_of_its_task(void **state)
         scene_open(&g, task);
         struct row row = read_row(&g, 0);
         assert_string_equal(row.evaluation.hash, g.table.hash);
-        assert_int_equal(row.evaluation.samples, task == TASK_ISING ? TASK_SNAPSHOTS : PAIRS);
+        assert_int_equal(row.evaluation.samples, task == TASK_ISING ? SNAPSHOTS : PAIRS);
         row = read_row(&g, 1);
         assert_null(row.evaluation.hash);
         struct params p = g.s.params;
         p.seed = p.data_seed = 77;
         struct task theirs;
         assert_int_equal(task_open(&theirs, &p, NULL, &e), OK);
-        assert_int_equal(table_open(&other, &p, &theirs, &e), OK);
+        assert_int_equal(table_open(&other, &p, SNAPSHOTS, &theirs, &e), OK);
         assert_string_equal(other.hash, g.table.hash);
         assert_memory_equal(other.truth, g.table.truth, sizeof other.truth);
         table_close(&other);

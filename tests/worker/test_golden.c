@@ -251,7 +251,7 @@ void test_the_coordinates_of_the_final_weights_are_golden(void **state)
     struct table t;
     struct err e;
     golden_open(&g, "final/");
-    assert_int_equal(table_open(&t, &g.specimen.params, &g.specimen.task, &e), OK);
+    assert_int_equal(table_open(&t, &g.specimen.params, 1, &g.specimen.task, &e), OK);
     check_coords(&g, &t, modular);
     table_close(&t);
     golden_close(&g);

@@ -92,8 +92,8 @@ void test_arcs_are_right_from_the_smallest_to_the_widest(void **state)
         vec_level(level)->measure_arcs(is, square, N);
         assert_memory_equal(arc[0], is, sizeof arc[0]);
         for (int i = 0; i < N; i++) {
-            double right = (double)(2 * asinl(sqrtl((long double)square[i]) / 2));
-            if (!(fabs(is[i] - right) <= 4 * 2.3e-16 * right))
+            double right = 2 * atan2(sqrt(square[i] / 4), sqrt(1 - square[i] / 4));
+            if (!(fabs(is[i] - right) <= 6 * 2.3e-16 * right))
                 fail_msg("square %g: %.17g, expected %.17g", square[i], is[i], right);
         }
         double in_place = 5, none = NAN; /* beyond the widest chord; no number */

@@ -101,6 +101,25 @@ void test_a_measured_row_has_every_value_of_its_task_but_those_of_the_trainer(vo
     }
 }
 
+void test_losses_without_softmax_have_no_coordinates(void **state)
+{
+    (void)state;
+    for (int64_t loss = LOSS_MSE; loss <= LOSS_STABLEMAX; loss++) {
+        struct specimen s;
+        struct measure *m = opened(&s, 1, 5);
+        struct err e;
+        measure_close(&m);
+        s.params.loss = s.model.loss = loss;
+        assert_int_equal(measure_open(&m, &s.params, &s.settings, &s.model, &s.task, &e), OK);
+        taken(m, &s, 0, 1);
+        struct row row = taken(m, &s, 1, 2);
+        assert_null(row.sketch);
+        assert_true(isnan(row.value[METRIC_progress]) && isnan(row.value[METRIC_fr_step]));
+        measure_close(&m);
+        specimen_close(&s);
+    }
+}
+
 void test_only_the_variants_asked_for_are_measured(void **state)
 {
     (void)state;

@@ -146,10 +146,11 @@ int table_of(struct table *t, const struct dataset *whole, const struct task *ta
     return rc;
 }
 
-int table_open(struct table *t, const struct params *p, const struct task *task, struct err *e)
+int table_open(struct table *t, const struct params *p, size_t snapshots, const struct task *task,
+               struct err *e)
 {
     *t = (struct table){0};
-    int rc = task_table(&t->own, p, e);
+    int rc = task_table(&t->own, p, snapshots, e);
     return rc < 0 ? rc : table_of(t, &t->own, task, e);
 }
 

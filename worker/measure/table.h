@@ -37,8 +37,9 @@ struct table {
     float ignorance[SKETCH_ROWS], truth[SKETCH_ROWS]; /* sketches of the landmarks */
 };
 
-/* The task's fixed table, which knows no seed; task is lent. */
-int table_open(struct table *t, const struct params *p, const struct task *task, struct err *e);
+/* The task's fixed table, which knows no seed: every pair, or so many snapshots; task is lent. */
+int table_open(struct table *t, const struct params *p, size_t snapshots, const struct task *task,
+               struct err *e);
 
 /* The same on inputs `whole` of the task's kind instead, lent. */
 int table_of(struct table *t, const struct dataset *whole, const struct task *task, struct err *e);

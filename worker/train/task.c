@@ -78,9 +78,9 @@ int task_open(struct task *t, const struct params *p, const char *data_path, str
     return rc;
 }
 
-int task_table(struct dataset *d, const struct params *p, struct err *e)
+int task_table(struct dataset *d, const struct params *p, size_t snapshots, struct err *e)
 {
-    int rc = kinds[p->task]->table(d, p, e);
+    int rc = kinds[p->task]->table(d, p, snapshots, e);
     if (rc < 0) dataset_close(d);
     return rc;
 }

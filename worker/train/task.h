@@ -42,10 +42,11 @@ int task_open(struct task *t, const struct params *p, const char *data_path, str
 void task_close(struct task *t);
 
 /* The inputs on which all models of a task are compared, whoever trained them: no seed of p moves
- * them. Every pair in the order of a*P + b; or TASK_SNAPSHOTS snapshots of p's lattice as the test
- * set of the task's defaults has them, from a seed of their own. Gives; dataset_close frees. */
-#define TASK_SNAPSHOTS 1000
-int task_table(struct dataset *d, const struct params *p, struct err *e);
+ * them. Every pair that has a label, a*P + b rising; or as many snapshots of p's lattice as the
+ * test set of the task's defaults would have them, from a seed of their own. Gives; dataset_close
+ * frees.
+ */
+int task_table(struct dataset *d, const struct params *p, size_t snapshots, struct err *e);
 
 /* The sets of the last run, kept for a next one with the same data; all zero is an empty shelf. */
 struct task_shelf {

@@ -30,13 +30,13 @@ static int draw(struct task *t, const struct params *p, struct err *e)
     return rc < 0 ? rc : draw_set(&t->train, p, train, (uint32_t)test, ising_train_index, e);
 }
 
-static int table(struct dataset *d, const struct params *p, struct err *e)
+static int table(struct dataset *d, const struct params *p, size_t snapshots, struct err *e)
 {
     struct params own;
     params_of_task(&own, TASK_ISING);
     own.lattice = p->lattice;
     own.data_seed = TABLE_SEED;
-    return draw_set(d, &own, TASK_SNAPSHOTS, 0, ising_test_index, e);
+    return draw_set(d, &own, snapshots, 0, ising_test_index, e);
 }
 
 static bool same(const struct params *p, const struct params *q)

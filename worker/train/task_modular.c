@@ -123,8 +123,9 @@ done:
 }
 
 /* Every pair that has a label, in rising order. */
-static int table(struct dataset *d, const struct params *p, struct err *e)
+static int table(struct dataset *d, const struct params *p, size_t snapshots, struct err *e)
 {
+    (void)snapshots;
     size_t modulus = (size_t)p->modulus, all = modulus * modulus;
     uint32_t *pair = malloc(all * sizeof *pair);
     int32_t *label = malloc(all * sizeof *label);

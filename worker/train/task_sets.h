@@ -10,7 +10,7 @@ struct task_kind {
     int (*draw)(struct task *t, const struct params *p, struct err *e);
     int (*load)(struct task *t, const struct safetensors *s, struct err *e);
     int (*save)(const struct task *t, struct safetensors *s, struct err *e);
-    int (*table)(struct dataset *d, const struct params *p, struct err *e);
+    int (*table)(struct dataset *d, const struct params *p, size_t snapshots, struct err *e);
     bool (*same)(const struct params *p,
                  const struct params *q); /* data; NULL: not worth keeping */
 };
