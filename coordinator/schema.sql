@@ -166,7 +166,8 @@ CREATE TABLE summaries (
   -- What a finished run's curve says. An accuracy is learned at the first epoch, from 1 on, where it
   -- exceeds a factor times its greatest value over the run (epoch 0 apart). The factor is 0.9; of the
   -- columns _95 it is 0.95. A run groks if t_grok > t_train - 1 (arXiv 2502.01739, definitions 1, 2,
-  -- whose epochs count from 0).
+  -- whose epochs count from 0). The plateau begins at t_train and ends before t_plateau_end, or before
+  -- t_test where there is none (ising).
   run_id         INTEGER PRIMARY KEY REFERENCES runs ON DELETE CASCADE,
   t_train        INTEGER, -- epoch: training accuracy is learned
   t_test         INTEGER, -- epoch: test accuracy is learned
@@ -184,7 +185,11 @@ CREATE TABLE summaries (
   final_test_accuracy  REAL, -- share
   compressibility_final REAL, -- 1: at the last epoch
   compressibility_peak  REAL, -- 1: greatest value, epoch 0 apart
-  epoch_peak     INTEGER      -- epoch: where it is first reached
+  epoch_peak     INTEGER, -- epoch: where it is first reached
+  peak_lag       INTEGER, -- epochs: from the plateau's end to the peak; negative: the peak is before
+  straightness_max      REAL,    -- 1: greatest geometry.straightness from t_train on
+  epoch_straightness_max INTEGER, -- epoch: where it is first reached
+  straightness_plateau  REAL     -- 1: mean over the plateau's measured epochs
 ) STRICT;
 
 CREATE TABLE seed_stats (
@@ -297,7 +302,8 @@ CREATE VIEW run_summary AS
     --@ hyperparameters of r
     s.t_train, s.t_test, s.t_grok, s.grokked, s.t_train_95, s.t_test_95, s.t_grok_95, s.grokked_95,
     s.t_plateau_end, s.final_train_loss, s.final_test_loss, s.final_train_accuracy,
-    s.final_test_accuracy, s.compressibility_final, s.compressibility_peak, s.epoch_peak,
+    s.final_test_accuracy, s.compressibility_final, s.compressibility_peak, s.epoch_peak, s.peak_lag,
+    s.straightness_max, s.epoch_straightness_max, s.straightness_plateau,
     r.reason
   FROM runs AS r JOIN sweeps AS w USING (sweep_id) LEFT JOIN summaries AS s USING (run_id);
 

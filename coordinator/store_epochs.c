@@ -5,6 +5,7 @@
  */
 #include "coordinator/store_db.h"
 
+#include "common/clock.h"
 #include "common/hash.h"
 #include "coordinator/store_keep.h"
 #include "proto/sketch.h"
@@ -360,6 +361,21 @@ static bool has_gap(const Grokd__Epochs *m, int64_t done)
     return false;
 }
 
+/* What every epoch has must be a number: the column is NULL, and an event says so. */
+static int note_not_finite(struct db *d, const struct save *s, const struct row *r, struct err *e)
+{
+    static const int always[] = {METRIC_train_loss, METRIC_train_accuracy, METRIC_test_loss,
+                                 METRIC_test_accuracy};
+    char at[CLOCK_UTC];
+    int rc = OK;
+    clock_utc(s->at_ms, at);
+    for (size_t i = 0; i < sizeof always / sizeof *always && rc == OK; i++)
+        if (!present(r->value[always[i]]))
+            rc = db_do(d, SQL_EVENT_NOT_FINITE, e, "tiit", at, s->run, r->epoch,
+                       metric_list[always[i]].name);
+    return rc;
+}
+
 static int save_row(struct db *d, const struct save *s, const Grokd__Epoch *m, int64_t *done,
                     struct save_answer *a, size_t *rows, struct err *e)
 {
@@ -376,6 +392,7 @@ static int save_row(struct db *d, const struct save *s, const Grokd__Epoch *m, i
         if (rc == OK && a->verdict == VERDICT_STORED) rc = compare_model(d, m, a, e);
     } else if (rc == OK) {
         rc = insert(d, &r, a->run, rows, e);
+        if (rc == OK) rc = note_not_finite(d, s, &r, e);
         if (rc == OK && m->has_model) rc = keep_model(d, s, m, e);
         if (rc == OK) rc = tell_sketch(d, s, &r, e);
         *done = r.epoch;

@@ -38,6 +38,21 @@ static struct summary_times times(const struct summary_curve *c, double factor)
     return t;
 }
 
+static void straightness(struct summary *out, const struct summary_curve *c, int64_t end)
+{
+    double sum = 0;
+    int64_t count = 0;
+    if (!c->straightness || out->at_90.t_train == SUMMARY_NONE) return;
+    for (int64_t e = out->at_90.t_train; e < (int64_t)c->count; e++) {
+        double x = c->straightness[e];
+        if (isnan(x)) continue;
+        if (isnan(out->straightness_max) || x > out->straightness_max)
+            out->straightness_max = x, out->epoch_straightness_max = e;
+        if (end != SUMMARY_NONE && e < end) sum += x, count++;
+    }
+    if (count) out->straightness_plateau = sum / (double)count;
+}
+
 void summary_compute(struct summary *out, const struct summary_curve *c, double chance)
 {
     *out = (struct summary){.at_90 = times(c, 0.9),
@@ -50,7 +65,11 @@ void summary_compute(struct summary *out, const struct summary_curve *c, double 
                             .final_test_accuracy = NAN,
                             .compressibility_final = NAN,
                             .compressibility_peak = NAN,
-                            .epoch_peak = SUMMARY_NONE};
+                            .epoch_peak = SUMMARY_NONE,
+                            .peak_lag = SUMMARY_NONE,
+                            .straightness_max = NAN,
+                            .epoch_straightness_max = SUMMARY_NONE,
+                            .straightness_plateau = NAN};
     if (c->count == 0) return;
     size_t last = c->count - 1, top = peak(c->compressibility, c->count);
     if (out->at_90.t_train != SUMMARY_NONE)
@@ -62,4 +81,7 @@ void summary_compute(struct summary *out, const struct summary_curve *c, double 
     out->final_test_accuracy = c->test_accuracy[last];
     out->compressibility_final = c->compressibility[last];
     if (top) out->compressibility_peak = c->compressibility[top], out->epoch_peak = (int64_t)top;
+    int64_t end = out->t_plateau_end != SUMMARY_NONE ? out->t_plateau_end : out->at_90.t_test;
+    if (top && end != SUMMARY_NONE) out->peak_lag = out->epoch_peak - end;
+    straightness(out, c, end);
 }

@@ -5,6 +5,10 @@
  * greatest value over epochs 1..E (arXiv 2502.01739, definitions 1 and 2; its figures use the
  * factor 0.9, its text 0.95). Epochs count as in the tables: epoch e is after e passes, one more
  * than in the paper, and "t_grok > t_train" in the paper's numbers is t_grok > t_train - 1 in ours.
+ *
+ * The plateau is t_train <= e < end; its end is t_plateau_end, or t_test where chance is so high
+ * that there is none. Straightness is 1 at the first step whatever happens: only what it is once
+ * training accuracy is learned says anything.
  */
 #ifndef GROKD_COORDINATOR_SUMMARY_H
 #define GROKD_COORDINATOR_SUMMARY_H
@@ -18,6 +22,7 @@
 struct summary_curve {
     size_t count;
     const double *train_loss, *train_accuracy, *test_loss, *test_accuracy, *compressibility;
+    const double *straightness; /* NULL: never measured */
 };
 
 /* Times of one factor. */
@@ -34,6 +39,10 @@ struct summary {
     double final_train_loss, final_test_loss, final_train_accuracy, final_test_accuracy;
     double compressibility_final, compressibility_peak; /* peak over 1..E; NaN: not measured */
     int64_t epoch_peak;                                 /* first epoch that reaches it */
+    int64_t peak_lag;                                   /* epoch_peak - end of the plateau */
+    double straightness_max;                            /* from t_train on; NaN: not measured */
+    int64_t epoch_straightness_max;                     /* first epoch that reaches it */
+    double straightness_plateau;                        /* mean over the plateau */
 };
 
 /* `chance` is the accuracy of guessing (1/classes); NaN: no plateau is looked for. */

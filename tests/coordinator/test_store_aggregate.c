@@ -170,3 +170,24 @@ void test_what_was_due_is_written_after_a_restart(void **state)
     assert_true(help_int(&h, "SELECT count(*) FROM seed_stats") > 0);
     help_close(&h);
 }
+
+/* It is stored as NULL, and said once for each measure of a run. */
+void test_what_is_not_a_number_has_an_event(void **state)
+{
+    (void)state;
+    struct help h;
+    help_open_run(&h, 1);
+    struct row rows[3];
+    for (int64_t epoch = 0; epoch < 3; epoch++) {
+        rows[epoch] = help_row(1, epoch);
+        if (epoch > 0) rows[epoch].value[METRIC_test_loss] = NAN;
+    }
+    rows[2].value[METRIC_test_accuracy] = NAN;
+    rows[2].value[METRIC_compressibility] = NAN; /* may be missing */
+    help_one(&h, help_epochs(1, 1, rows, 3));
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM epochs WHERE test_loss IS NULL"), 2);
+    assert_string_equal(help_text(&h, "SELECT group_concat(substr(text, 1, 26), '; ') FROM events "
+                                      "WHERE kind = 'not_finite' AND run_id = 1"),
+                        "epoch 1: test_loss is not ; epoch 2: test_accuracy is ");
+    help_close(&h);
+}

@@ -104,3 +104,28 @@ void test_what_was_not_measured_is_passed_over(void **state)
     assert_true(s.t_plateau_end == SUMMARY_NONE);
     assert_true(isnan(s.compressibility_final));
 }
+
+void test_straightness_counts_from_where_training_is_learned(void **state)
+{
+    (void)state;
+    /*                      0  1    2    3    4    5    6    7 */
+    const double train[] = {0, 0.1, 1, 1, 1, 1, 1, 1};
+    const double test[] = {0, 0, 0, 0, 0.1, 0.5, 1, 1};
+    const double c[] = {1, 2, 3, 4, 5, 6, 9, 7};
+    const double straight[] = {NAN, 1, 0.5, NAN, 0.25, 0.6, 0.6, 0.3};
+    struct summary s;
+    struct summary_curve curve = {8, train, train, train, test, c, straight};
+    summary_compute(&s, &curve, CHANCE); /* plateau: 2, 3 */
+    assert_int_equal(s.t_plateau_end, 4);
+    assert_int_equal(s.peak_lag, 2);
+    assert_true(s.straightness_max == 0.6 && s.epoch_straightness_max == 5);
+    assert_true(s.straightness_plateau == 0.5);
+    summary_compute(&s, &curve, 0.5); /* its end is t_test: 2 to 5 */
+    assert_true(s.t_plateau_end == SUMMARY_NONE && s.at_90.t_test == 6);
+    assert_int_equal(s.peak_lag, 0);
+    assert_true(fabs(s.straightness_plateau - (0.5 + 0.25 + 0.6) / 3) < 1e-15);
+    curve.straightness = NULL;
+    summary_compute(&s, &curve, CHANCE);
+    assert_true(isnan(s.straightness_max) && isnan(s.straightness_plateau));
+    assert_int_equal(s.epoch_straightness_max, SUMMARY_NONE);
+}

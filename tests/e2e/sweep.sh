@@ -20,6 +20,12 @@ test_two_workers_finish_a_sweep_and_every_epoch_is_stored_once() {
     is "SELECT count(*) FROM seed_stats AS y JOIN seed_mean AS x USING (sweep_id, setting, epoch)
         WHERE measure = 'test_loss' AND count = seeds AND abs(mean - test_loss) < 1e-12
         AND abs(error - test_loss_error) < 1e-7" "$(query "SELECT count(*) FROM seed_mean")"
+    is "SELECT count(*) FROM events WHERE kind = 'not_finite'" 0
+    is "SELECT count(*) FROM embedding" "$(query "SELECT count(*) FROM geometry WHERE sketch IS NOT NULL")"
+    is "SELECT count(*) FROM embedding_anchors" "$(query "SELECT 5 * count(*) FROM evaluations")"
+    is "SELECT count(*) FROM embedding_quality WHERE points = (SELECT count(*) FROM embedding)
+        AND kept_1 <= kept_2 AND kept_2 <= kept_3 AND kept_3 <= 1" "$(query "SELECT count(*) FROM evaluations")"
+    is "SELECT count(*) FROM summaries WHERE straightness_plateau > 0 AND peak_lag IS NOT NULL" 6
     query "SELECT * FROM seed_stats" >"$DIR/before"
     ctl aggregate last >"$DIR/answer" # nobody runs: grokctl writes it itself
     query "SELECT * FROM seed_stats" | cmp - "$DIR/before"
