@@ -16,14 +16,17 @@
  * about the weight of the most probable class t, so that what cancels is of the order of 1 - p_t:
  * with d_c = W2[c,k] - W2[t,k], V = sum of p_c d_c^2 - (sum of p_c d_c)^2.
  *
- * Sums over samples in double, over a chunk of up to VEC_LANES and over those that show an input in
- * float.
+ * Sums over samples in double, over RUN chunks of up to VEC_LANES and over those that show an input
+ * in float.
  */
+#include "worker/measure/chances.h"
 #include "worker/measure/fisher_form.h"
 #include "worker/num/vec.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define RUN 8 /* chunks whose sums for W2 are added in float */
 
 struct two_hot {
     size_t hidden, classes; /* hidden rounded up to whole vectors */
@@ -31,13 +34,13 @@ struct two_hot {
     double *square; /* [hidden]: sum over samples of h_k^2 */
     double *slope;  /* [hidden]: what scales the sums of W1: S_k, or 1 */
     /* Of a chunk of samples s. */
-    float *p;              /* [classes][VEC_LANES]: probabilities, 0 for the greatest */
+    struct chances chances;
     float *spread;         /* [classes][VEC_LANES]: p_c (1 - p_c) */
     float *first, *second; /* [VEC_LANES][hidden]: sums over c of p W2 and p W2^2 */
     float *squares;        /* [classes][hidden]: W2^2 */
     float *active;         /* [VEC_LANES][hidden]: h^2 */
-    size_t top[VEC_LANES]; /* most probable class */
-    float rest[VEC_LANES]; /* 1 - its probability */
+    float *partial;        /* [classes][hidden]: sums for W2 of up to RUN chunks */
+    size_t chunks;         /* in partial */
     double *output;        /* [classes][hidden + 1]: sums for W2 and, last, b2 */
 };
 
@@ -72,17 +75,18 @@ static int open_two_hot(void **state, const struct model *m, struct err *e)
     if (!f) return err_set(e, E_NOMEM, "Fisher information: no memory");
     size_t hidden = f->hidden = VEC_ROUND(net_of(m).w1->rows), classes = f->classes = m->classes;
     int rc = workspace_open(&f->workspace, m, e);
+    if (rc == OK) rc = chances_open(&f->chances, classes, e);
     if (rc < 0) return rc;
     f->square = calloc(hidden, sizeof *f->square);
     f->slope = calloc(hidden, sizeof *f->slope);
     f->output = calloc(classes * (hidden + 1), sizeof *f->output);
-    f->p = vec_alloc(classes * VEC_LANES);
+    f->partial = vec_alloc(classes * hidden);
     f->spread = vec_alloc(classes * VEC_LANES);
     f->first = vec_alloc(VEC_LANES * hidden);
     f->second = vec_alloc(VEC_LANES * hidden);
     f->active = vec_alloc(VEC_LANES * hidden);
     f->squares = vec_alloc(classes * hidden);
-    if (f->square && f->slope && f->output && f->p && f->spread && f->first && f->second &&
+    if (f->square && f->slope && f->output && f->partial && f->spread && f->first && f->second &&
         f->active && f->squares)
         return OK;
     return err_set(e, E_NOMEM, "Fisher information: no memory");
@@ -96,7 +100,8 @@ static void close_two_hot(void *state)
     free(f->square);
     free(f->slope);
     free(f->output);
-    free(f->p);
+    chances_close(&f->chances);
+    free(f->partial);
     free(f->spread);
     free(f->first);
     free(f->second);
@@ -170,61 +175,42 @@ static void regression(struct two_hot *f, const struct model *m, const struct da
 
 /* ---- classification ---- */
 
-/* From logits of sample s to its probabilities: sums in double, so that 1 - p of the most probable
- * class is the sum of the others and keeps its digits. */
-static void find_probabilities(struct two_hot *f, const struct signal *z, size_t s)
+/* p_c (1 - p_c), of the most probable class from what is left of 1. */
+static void find_spread(struct two_hot *f)
 {
-    size_t top = 0;
-    double others = 0;
-    for (size_t c = 1; c < f->classes; c++)
-        if (z->x[c * VEC_LANES + s] > z->x[top * VEC_LANES + s]) top = c;
-    for (size_t c = 0; c < f->classes; c++) {
-        float *p = &f->p[c * VEC_LANES + s];
-        *p = c == top ? 0 : f->spread[c * VEC_LANES + s];
-        others += *p;
-    }
-    double scale = 1 / (1 + others);
-    for (size_t c = 0; c < f->classes; c++) {
-        double p = f->p[c * VEC_LANES + s] * scale;
-        f->p[c * VEC_LANES + s] = (float)p;
-        f->spread[c * VEC_LANES + s] = (float)(c == top ? scale * (others * scale) : p * (1 - p));
-    }
-    f->top[s] = top;
-    f->rest[s] = (float)(others * scale);
+    const struct chances *c = &f->chances;
+    for (size_t i = 0; i < f->classes * VEC_LANES; i++) f->spread[i] = c->p[i] * (1 - c->p[i]);
+    for (size_t s = 0; s < VEC_LANES; s++)
+        f->spread[(size_t)c->top[s] * VEC_LANES + s] = c->rest[s] * (1 - c->rest[s]);
 }
 
-/* Fills spread with e^(z - greatest) of every lane, the probabilities' raw material. */
-static void exponentiate(struct two_hot *f, const struct signal *z, size_t count)
+/* What the chunks since the last time have added in float. */
+static void flush(struct two_hot *f)
 {
-    for (size_t s = 0; s < count; s++) {
-        float most = z->x[s];
-        for (size_t c = 1; c < f->classes; c++)
-            if (z->x[c * VEC_LANES + s] > most) most = z->x[c * VEC_LANES + s];
-        for (size_t c = 0; c < f->classes; c++)
-            f->spread[c * VEC_LANES + s] = z->x[c * VEC_LANES + s] - most;
-    }
-    vec->exp(f->spread, f->spread, f->classes * VEC_LANES);
+    for (size_t i = 0; i < f->classes; i++)
+        for (size_t k = 0; k < f->hidden; k++)
+            f->output[i * (f->hidden + 1) + k] += f->partial[i * f->hidden + k];
+    f->chunks = 0;
 }
 
 /* Adds p_c (1 - p_c) h_k^2 and p_c (1 - p_c). */
 static void add_output(struct two_hot *f, const struct signal *h, size_t count)
 {
     for (size_t s = 0; s < count; s++)
-        for (size_t k = 0; k < h->features; k++) {
-            float x = h->x[s * h->sample_stride + k];
-            f->active[s * f->hidden + k] = x * x;
-        }
-    float *chunk = f->second; /* free by now, but too small for all classes at once */
-    for (size_t c = 0; c < f->classes; c += VEC_LANES) {
-        size_t rows = f->classes - c < VEC_LANES ? f->classes - c : VEC_LANES;
-        vec->gemm(chunk, f->hidden, f->spread + c * VEC_LANES, VEC_LANES, 1, f->active, f->hidden,
-                  rows, f->hidden, count, 0);
-        for (size_t i = 0; i < rows; i++) {
-            double *sum = f->output + (c + i) * (f->hidden + 1);
-            for (size_t k = 0; k < f->hidden; k++) sum[k] += chunk[i * f->hidden + k];
-            for (size_t s = 0; s < count; s++) sum[f->hidden] += f->spread[(c + i) * VEC_LANES + s];
-        }
-    }
+        vec->square(f->active + s * f->hidden, h->x + s * h->sample_stride, f->hidden);
+    vec->gemm(f->partial, f->hidden, f->spread, VEC_LANES, 1, f->active, f->hidden, f->classes,
+              f->hidden, count, f->chunks > 0);
+    for (size_t c = 0; c < f->classes; c++)
+        for (size_t s = 0; s < count; s++)
+            f->output[c * (f->hidden + 1) + f->hidden] += f->spread[c * VEC_LANES + s];
+    if (++f->chunks == RUN) flush(f);
+}
+
+/* Lanes after the batch hold logits of earlier ones: 0 is always a number. */
+static void clear_lanes(const struct signal *z, size_t count)
+{
+    for (size_t c = 0; c < z->features; c++)
+        for (size_t s = count; s < VEC_LANES; s++) z->x[c * VEC_LANES + s] = 0;
 }
 
 /* w1: sums for the input weights, laid out as they are. */
@@ -234,18 +220,19 @@ static void add_chunk(struct two_hot *f, const struct model *m, const struct net
     const struct signal *z = &f->workspace.value[m->layer_count],
                         *h = model_hidden(m, &f->workspace);
     model_forward(m, b, &f->workspace);
-    exponentiate(f, z, b->count);
-    for (size_t s = 0; s < b->count; s++) find_probabilities(f, z, s);
-    vec->gemm(f->first, f->hidden, f->p, 1, VEC_LANES, m->theta + n->w2->offset, n->w2->row_stride,
-              b->count, f->hidden, f->classes, 0);
-    vec->gemm(f->second, f->hidden, f->p, 1, VEC_LANES, f->squares, f->hidden, b->count, f->hidden,
-              f->classes, 0);
+    clear_lanes(z, b->count);
+    chances_find(&f->chances, z->x);
+    find_spread(f);
+    vec->gemm(f->first, f->hidden, f->chances.p, 1, VEC_LANES, m->theta + n->w2->offset,
+              n->w2->row_stride, b->count, f->hidden, f->classes, 0);
+    vec->gemm(f->second, f->hidden, f->chances.p, 1, VEC_LANES, f->squares, f->hidden, b->count,
+              f->hidden, f->classes, 0);
     for (size_t s = 0; s < b->count; s++)
         vec->measure_variances(
             w1 + (size_t)b->pair[s][0] * n->w1->col_stride,
             w1 + (size_t)b->pair[s][1] * n->w1->col_stride, h->x + s * h->sample_stride,
-            m->theta + tensor_index(n->w2, f->top[s], 0), f->first + s * f->hidden,
-            f->second + s * f->hidden, f->rest[s], f->hidden);
+            m->theta + tensor_index(n->w2, (size_t)f->chances.top[s], 0), f->first + s * f->hidden,
+            f->second + s * f->hidden, f->chances.rest[s], f->hidden);
     add_output(f, h, b->count);
 }
 
@@ -265,11 +252,13 @@ static void classification(struct two_hot *f, const struct model *m, const struc
     struct net n = net_of(m);
     double all = (double)samples;
     clear_sums(f, m, &n);
+    f->chunks = 0;
     for (size_t from = 0; from < samples; from += VEC_LANES) {
         struct batch b = dataset_chunk(set, from);
         if (b.count > samples - from) b.count = samples - from;
         add_chunk(f, m, &n, &b, diagonal + n.w1->offset);
     }
+    if (f->chunks) flush(f);
     for (size_t k = 0; k < f->hidden; k++) f->slope[k] = 1;
     scale_input(f, &n, all, diagonal);
     for (size_t c = 0; c < f->classes; c++) {
