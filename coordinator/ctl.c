@@ -28,7 +28,8 @@ static const struct ctl_verb verbs[] = {
     {"resume", "SWEEPS", 1, CTL_ARGUMENTS, "", "hand out runs again", ctl_command},
     {"cancel", "SWEEPS | --runs RUNS", 1, CTL_ARGUMENTS, "runs",
      "end sweeps, or single runs: running ones stop, rows are kept", ctl_command},
-    {"retry", "--failed [SWEEPS]", 0, CTL_ARGUMENTS, "failed", "failed runs wait again",
+    {"retry", "--failed | --fresh [SWEEPS]", 0, CTL_ARGUMENTS, "failed fresh",
+     "failed runs wait again and go on; fresh: their rows and files are deleted first",
      ctl_command},
     {"aggregate", "[SWEEPS]", 0, CTL_ARGUMENTS, "",
      "write means over seeds, the trade-off and the map anew, whoever runs or none", ctl_aggregate},
@@ -133,6 +134,7 @@ static int read_option(struct ctl *c, const struct ctl_verb *v, int argc, char *
             (rc = option(values[k].name, argc, argv, i, values[k].value, e)) != 0)
             return rc;
     if (takes(v, "failed") && !strcmp(argv[*i], "--failed")) return c->failed = 1;
+    if (takes(v, "fresh") && !strcmp(argv[*i], "--fresh")) return c->fresh = 1;
     if (takes(v, "runs") && !strcmp(argv[*i], "--runs")) return c->runs = 1;
     return err_set(e, E_USAGE, "%s%s does not know the option '%.60s'; see grokctl %s--help",
                    v ? "grokctl " : "grokctl", v ? v->name : "", argv[*i], v ? v->name : "");

@@ -21,7 +21,7 @@ struct ctl {
     const char *dir;
     enum ctl_output output;
     const char *format, *table, *filter; /* of export, runs */
-    int failed, runs;                    /* --failed of retry, --runs of cancel: given */
+    int failed, fresh, runs;             /* --failed, --fresh of retry, --runs of cancel: given */
     char **arguments;
     int argument_count;
     FILE *out;
@@ -32,7 +32,7 @@ struct ctl {
 struct ctl_verb {
     const char *name, *usage;
     int least, most;
-    const char *options; /* of "format table filter failed runs", one space apart */
+    const char *options; /* of "format table filter failed fresh runs", one space apart */
     const char *help;
     int (*run)(struct ctl *c, const struct ctl_verb *v, struct err *e);
 };

@@ -139,15 +139,16 @@ int ctl_submit(struct ctl *c, const struct ctl_verb *v, struct err *e)
 int ctl_command(struct ctl *c, const struct ctl_verb *v, struct err *e)
 {
     Grokd__Command command = GROKD__COMMAND__INIT;
-    char verb[32], failed[] = "--failed", runs[] = "--runs";
-    char *arguments[CTL_ARGUMENTS + 2];
-    if (!strcmp(v->name, "retry") && !c->failed)
+    char verb[32], failed[] = "--failed", fresh[] = "--fresh", runs[] = "--runs";
+    char *arguments[CTL_ARGUMENTS + 3];
+    if (!strcmp(v->name, "retry") && !c->failed && !c->fresh)
         return err_set(e, E_USAGE, "Usage: grokctl %s %s", v->name, v->usage);
     snprintf(verb, sizeof verb, "%s", v->name);
     command.verb = verb;
     command.arguments = arguments;
     if (c->runs) arguments[command.n_arguments++] = runs;
-    if (c->failed) arguments[command.n_arguments++] = failed;
+    if (c->failed && !c->fresh) arguments[command.n_arguments++] = failed;
+    if (c->fresh) arguments[command.n_arguments++] = fresh;
     for (int i = 0; i < c->argument_count; i++) arguments[command.n_arguments++] = c->arguments[i];
     return ask(c, &command, e);
 }

@@ -25,7 +25,7 @@
     X(EVENT_RESUME)      /* peer, ranges of sweeps */                                              \
     X(EVENT_CANCEL)      /* peer, ranges of sweeps: running runs are stopped */                    \
     X(EVENT_CANCEL_RUNS) /* peer, ranges of runs */                                                \
-    X(EVENT_RETRY)       /* peer, ranges of sweeps: failed runs wait again */                      \
+    X(EVENT_RETRY)       /* peer, ranges of sweeps, fresh: failed runs wait again */               \
     X(EVENT_STOP)        /* the coordinator is about to end: nothing more is handed out */
 
 enum event_kind {
@@ -74,6 +74,7 @@ struct event {
     const char *text;
     const struct event_range *ranges;
     size_t range_count;
+    bool fresh;
 
     int64_t next_sweep, next_worker;
     const struct save_sweep *sweeps;

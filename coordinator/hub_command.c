@@ -18,7 +18,7 @@ static const struct verb {
     {"pause", COMMAND_EVENT, EVENT_PAUSE, "pause SWEEP"},
     {"resume", COMMAND_EVENT, EVENT_RESUME, "resume SWEEP"},
     {"cancel", COMMAND_EVENT, EVENT_CANCEL, "cancel SWEEP, or cancel --runs RUN"},
-    {"retry", COMMAND_EVENT, EVENT_RETRY, "retry --failed [SWEEP]"},
+    {"retry", COMMAND_EVENT, EVENT_RETRY, "retry --failed | --fresh [SWEEP]"},
     {"aggregate", COMMAND_AGGREGATE, EVENT_TICK, "aggregate [SWEEP]"},
     {"ping", COMMAND_PING, EVENT_TICK, "ping"},
     {"stop", COMMAND_STOP, EVENT_STOP, "stop"},
@@ -93,7 +93,8 @@ static int read_selection(struct hub_command *x, const struct verb *v, const Gro
         x->event.kind = EVENT_CANCEL_RUNS;
         i++;
     } else if (v->event == EVENT_RETRY) {
-        if (!m->n_arguments || strcmp(m->arguments[0], "--failed") != 0)
+        x->event.fresh = m->n_arguments && !strcmp(m->arguments[0], "--fresh");
+        if (!m->n_arguments || (strcmp(m->arguments[0], "--failed") != 0 && !x->event.fresh))
             return err_set(e, E_USAGE, "usage: %s", v->usage);
         if (m->n_arguments == 1) return hub_command_ranges(x, "all", e);
         i++;

@@ -31,7 +31,7 @@ enum sweep_state { SWEEP_ACTIVE, SWEEP_PAUSED, SWEEP_CANCELLED, SWEEP_DONE };
 #define SAVE_LIST(X)                                                                               \
     X(SAVE_SWEEP)       /* sweep; text = spec file; its points become waiting runs */              \
     X(SAVE_SWEEP_STATE) /* sweep, sweep_state; cancelled: waiting runs become cancelled */         \
-    X(SAVE_RETRY)       /* sweep, revive: failed runs wait again, failures and losses at 0 */      \
+    X(SAVE_RETRY)       /* sweep, revive, fresh: failed runs wait again, failures and losses 0 */  \
     X(SAVE_WORKER)      /* worker; message = the Hello: insert or refresh, state connected */      \
     X(SAVE_WORKER_SEEN) /* worker: it was heard just now */                                        \
     X(SAVE_WORKER_GONE) /* worker, reason: "left", "lost" or "quarantined" */                      \
@@ -66,6 +66,7 @@ struct save {
     enum sweep_state sweep_state;
     int64_t failures, losses, count;
     bool revive; /* RETRY: a cancelled sweep too, which is then active again */
+    bool fresh;  /* RETRY: what the runs reported is deleted first */
     double seconds;
     char reason[SAVE_REASON];
     char *text;

@@ -233,6 +233,7 @@ static int retry_all(struct turn *t, struct sched_command *c)
         struct save *x = actions_save(t->out, SAVE_RETRY);
         x->sweep = n;
         x->revive = is_named(t, n);
+        x->fresh = t->ev->fresh;
         c->open++;
         int rc = turn_ask(t, SAVE_RETRY, n, 0, c->number);
         if (rc < 0) return rc;

@@ -226,3 +226,30 @@ int keep_model(struct db *d, const struct save *s, const Grokd__Epoch *m, struct
     if (rc < 0) return e->code = E_STORE;
     return put_row(d, SQL_MODEL_INSERT, s, m->epoch, name, &m->model, e);
 }
+
+/* ---- runs that begin anew ---- */
+
+/* Maps in memory are read again from what is left. */
+static int drop_clouds(struct db *d, int64_t sweep, struct err *e)
+{
+    sqlite3_stmt *s = db_bind(d, SQL_FAILED_EVALUATIONS, e, "i", sweep);
+    int rc = s ? OK : E_STORE;
+    while (rc == OK && (rc = db_step(d, s, e)) == 1) {
+        if (d->clouds) clouds_drop(clouds_find(d->clouds, sweep, sqlite3_column_int64(s, 0)));
+        rc = OK;
+    }
+    return rc;
+}
+
+int keep_wipe_failed(struct db *d, int64_t sweep, struct err *e)
+{
+    static const enum sql drops[] = {
+        SQL_FAILED_DROP_EPOCHS,      SQL_FAILED_DROP_GEOMETRY,  SQL_FAILED_DROP_PRUNING,
+        SQL_FAILED_DROP_FEATURES,    SQL_FAILED_DROP_SUMMARIES, SQL_FAILED_DROP_EMBEDDING,
+        SQL_FAILED_DROP_CHECKPOINTS, SQL_FAILED_DROP_MODELS,    SQL_FAILED_BLANK};
+    int rc = drop_clouds(d, sweep, e);
+    if (rc == OK) rc = doom_all(d, db_bind(d, SQL_FAILED_FILES, e, "i", sweep), e);
+    for (size_t i = 0; i < sizeof drops / sizeof *drops && rc == OK; i++)
+        rc = db_do(d, drops[i], e, "i", sweep);
+    return rc;
+}

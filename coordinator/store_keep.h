@@ -22,6 +22,9 @@ int keep_find(struct db *d, const struct save *s, struct save_answer *a, struct 
 /* Forgets all checkpoints of a run. */
 int keep_forget(struct db *d, int64_t run, struct err *e);
 
+/* Deletes everything that the failed runs of a sweep reported, rows and files. */
+int keep_wipe_failed(struct db *d, int64_t sweep, struct err *e);
+
 /* Keeps the weights of an epoch; E_FULL, E_STORE. */
 int keep_model(struct db *d, const struct save *s, const Grokd__Epoch *m, struct err *e);
 

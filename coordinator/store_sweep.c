@@ -3,7 +3,7 @@
  * their state. A million points are walked one by one, never held.
  */
 #include "common/clock.h"
-#include "coordinator/store_db.h"
+#include "coordinator/store_keep.h"
 #include "proto/grid.h"
 #include "proto/spec.h"
 
@@ -187,10 +187,11 @@ int save_sweep_state(struct db *d, const struct save *s, struct save_answer *a, 
 static int retry_sweep(struct db *d, const struct save *s, struct save_answer *a, struct err *e)
 {
     char text[128];
-    int rc = change_runs(d, SQL_SWEEP_RETRY, s->sweep, NULL, &a->added, e);
+    int rc = s->fresh ? keep_wipe_failed(d, s->sweep, e) : OK;
+    if (rc == OK) rc = change_runs(d, SQL_SWEEP_RETRY, s->sweep, NULL, &a->added, e);
     if (rc < 0 || a->added == 0) return rc;
-    snprintf(text, sizeof text, "sweep %" PRId64 ": %" PRId64 " runs wait again", s->sweep,
-             a->added);
+    snprintf(text, sizeof text, "sweep %" PRId64 ": %" PRId64 " runs wait again%s", s->sweep,
+             a->added, s->fresh ? " and begin anew" : "");
     rc = db_do(d, SQL_SWEEP_REVIVE, e, "i", s->sweep);
     if (rc == OK) rc = save_sweep_settle(d, s->sweep, e);
     if (rc == OK) rc = save_event(d, s, "retried", text, e);

@@ -213,3 +213,33 @@ void test_a_checkpoint_that_cannot_be_written_stops_nothing(void **state)
                            "the checkpoint of epoch 0 could not be written: "));
     help_close(&h);
 }
+
+void test_a_fresh_retry_begins_anew_with_nothing_of_the_failed_run_left(void **state)
+{
+    (void)state;
+    struct help h;
+    help_open_run(&h, 2);
+    struct save other = help_assign(2, 1, 1);
+    help_store(&h, &other, 1);
+    assert_int_equal(help_rows(&h, 2, 1, 0, 1).verdict, VERDICT_STORED);
+    send(&h, 1, 0, "epoch 0", "weights");
+    help_one(&h, help_end(1, 1, "failed", RUN_FAILED));
+    struct save retry = {.kind = SAVE_RETRY, .sweep = 1, .fresh = true, .at_ms = HELP_AT};
+    assert_int_equal(help_one(&h, retry).added, 1);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM epochs WHERE run_id = 1"), 0);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM geometry WHERE run_id = 1"), 0);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM models"), 0);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM checkpoints"), 0);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM epochs WHERE run_id = 2"), 2);
+    assert_false(there(&h, "checkpoints/1-0-1.safetensors"));
+    assert_false(there(&h, "models/1-0.safetensors"));
+    assert_string_equal(help_text(&h, "SELECT state || epochs_done || attempt || ifnull(blas, '-') "
+                                      "FROM runs WHERE run_id = 1"),
+                        "waiting-11-");
+    struct save again = help_assign(1, 2, 1);
+    struct store_result r = help_store(&h, &again, 1);
+    assert_int_equal(r.answer_count, 0);
+    store_result_free(&r);
+    assert_int_equal(send(&h, 2, 0, NULL, "other weights").verdict, VERDICT_STORED);
+    help_close(&h);
+}

@@ -53,7 +53,10 @@ END
     coord
     worker two -j 1
     ctl retry --failed
-    await 20 holds "SELECT attempt = 2 FROM runs"
+    await 20 holds "SELECT attempt = 2 AND state = 'failed' FROM runs"
+    ctl retry --fresh | grep -q '1 run waits again'
+    await 20 holds "SELECT attempt = 3 AND state = 'failed' FROM runs"
+    is "SELECT count(*) FROM events WHERE text LIKE '%begin anew'" 1
 }
 
 test_reading_verbs_work_on_the_database_alone() {
