@@ -249,9 +249,15 @@ $(BUILD)/tests/bench/bench: $(call obj,tests/bench/bench.c) $(LIB_trainer) $(LIB
 	$(call note,LINK)
 	$(Q)$(LINK) $(BLAS_LIB)
 
+$(BUILD)/tests/bench/map: $(call obj,tests/bench/map.c) $(LIB_coordinator) $(LIB_proto) $(LIB_common)
+	$(call note,LINK)
+	$(Q)$(LINK) $(LIBS_SQLITE) $(BLAS_LIB)
+
 bench: deps-bench ## the paper's epoch against PyTorch's on one core, and what each measure costs
 	@$(MAKE) --no-print-directory -s $(BUILD)/tests/bench/bench
 	@$(BUILD)/tests/bench/bench tests/bench/torch_epoch.py
+	@$(MAKE) --no-print-directory -s $(BUILD)/tests/bench/map
+	@$(BUILD)/tests/bench/map
 
 demo: deps ## a real sweep on this machine, and the table that answers the paper's question
 	@$(MAKE) --no-print-directory -s all
