@@ -93,6 +93,12 @@ $(BUILD)/coordinator/schema_text.h: coordinator/schema.sql
 	$(Q)awk 'BEGIN {print "static const char schema_text[] ="} \
 	     {gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); print "    \"" $$0 "\\n\""} END {print "    ;"}' $< > $@
 
+CLAIMS := $(sort $(wildcard deploy/claims/*.sql))
+$(BUILD)/coordinator/claims_text.h: deploy/claims/text.awk $(CLAIMS)
+	@mkdir -p $(@D)
+	$(call note,TEXT)
+	$(Q)awk -f $^ > $@
+
 $(BUILD)/%.v3.o: %.c
 	@mkdir -p $(@D)
 	$(call note,CC)
@@ -113,6 +119,7 @@ $(BUILD)/proto/grokd.pb-c.o: $(BUILD)/proto/grokd.pb-c.c
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(call obj,coordinator/store_schema.c): $(BUILD)/coordinator/schema_text.h
+$(call obj,coordinator/claims.c): $(BUILD)/coordinator/claims_text.h
 
 $(LIB_common): $(call obj,$(ROOM_common))
 $(LIB_proto): $(call obj,$(ROOM_proto)) $(BUILD)/proto/grokd.pb-c.o
@@ -270,8 +277,11 @@ $(BUILD)/man/%: deploy/man/% deploy/man/lists.awk proto/param.def proto/metric.d
 	$(call note,MAN)
 	$(Q)awk -v params=proto/param.def -v metrics=proto/metric.def -f deploy/man/lists.awk $< > $@
 
-install: all $(MANUAL:deploy/%=$(BUILD)/%) ## programs, manual pages and user units, under PREFIX
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin share/man/man1 share/man/man5 lib/systemd/user)
+install: all $(MANUAL:deploy/%=$(BUILD)/%) ## programs, manual pages, user units, sweeps and claims, under PREFIX
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin share/man/man1 share/man/man5 lib/systemd/user \
+	    share/grokd/claims share/grokd/sweeps)
+	install -m 644 $(CLAIMS) $(DESTDIR)$(PREFIX)/share/grokd/claims
+	install -m 644 deploy/sweeps/*.yaml $(DESTDIR)$(PREFIX)/share/grokd/sweeps
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(BUILD)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(BUILD)/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5

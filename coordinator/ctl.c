@@ -36,6 +36,8 @@ static const struct ctl_verb verbs[] = {
     {"export", "[SWEEPS] [--table TABLE] [--format csv|jsonl]", 0, CTL_ARGUMENTS, "table format",
      "a table as text: summary (default), epochs, geometry, pruning, features, runs, ...",
      ctl_export},
+    {"claims", "[DIR...]", 0, CTL_ARGUMENTS, "",
+     "which claims of arXiv 2502.01739 these databases confirm or contradict", ctl_claims},
     {"sql", "STATEMENT", 1, 1, "", "any question to the database; it can only read", ctl_sql},
     {"stop", "", 0, 0, "", "end the coordinator; its sweeps go on at the next start", ctl_command},
 };

@@ -41,7 +41,7 @@ struct ctl_verb {
  * program; the sentence is in e when it is not 0 (may be empty). */
 int ctl_run(int argc, char **argv, FILE *out, struct err *e);
 
-/* ---- ctl_read.c, ctl_explain.c, ctl_plan.c, ctl_write.c, ctl_aggregate.c: the verbs ---- */
+/* ---- the verbs, in ctl_*.c ---- */
 
 int ctl_plan(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_status(struct ctl *c, const struct ctl_verb *v, struct err *e);
@@ -49,6 +49,7 @@ int ctl_runs(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_workers(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_explain(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_export(struct ctl *c, const struct ctl_verb *v, struct err *e);
+int ctl_claims(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_sql(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_submit(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_command(struct ctl *c, const struct ctl_verb *v,

@@ -107,7 +107,7 @@ void test_every_verb_has_its_help(void **state)
     (void)state;
     static const char *const names[] = {"plan",    "submit", "status", "runs",   "workers",
                                         "explain", "pause",  "resume", "cancel", "retry",
-                                        "export",  "sql",    "stop"};
+                                        "export",  "claims", "sql",    "stop"};
     assert_int_equal(ctl("/tmp", "--help", NULL), 0);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) says(names[i]);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
