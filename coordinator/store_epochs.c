@@ -16,8 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VALUE_TEXT  64
-#define MOST_POINTS 1e9 /* of a rule */
+#define VALUE_TEXT 64
 
 /* A value as its column holds it: a text for rules, a number for the rest; both may be absent. */
 struct cell {
@@ -40,10 +39,7 @@ static struct cell cell_of(const struct metric_info *m, double value)
 {
     struct cell c = {value, ""};
     if (m->kind != METRIC_RULE || !present(value)) return c;
-    if (fabs(value) < MOST_POINTS)
-        snprintf(c.text, sizeof c.text, "trapezoid %" PRId64, (int64_t)value);
-    else
-        snprintf(c.text, sizeof c.text, "unknown");
+    metric_rule_text(value, c.text);
     return c;
 }
 

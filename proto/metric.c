@@ -3,6 +3,7 @@
 #include "proto/metric.h"
 
 #include <math.h>
+#include <stdio.h>
 
 const struct metric_info metric_list[METRIC_COUNT] = {
 #define METRIC(id, name, table, kind, unit, meaning)                                               \
@@ -10,6 +11,17 @@ const struct metric_info metric_list[METRIC_COUNT] = {
 #include "proto/metric.def"
 #undef METRIC
 };
+
+void metric_rule_text(double value, char out[METRIC_RULE_TEXT])
+{
+    const char *word = value == METRIC_BISECT  ? "bisect"
+                       : value == METRIC_EXACT ? "exact"
+                                               : "unknown";
+    if (value >= 2 && value < 1e9)
+        snprintf(out, METRIC_RULE_TEXT, "trapezoid %.0f", floor(value));
+    else
+        snprintf(out, METRIC_RULE_TEXT, "%s", word);
+}
 
 int metric_find(uint32_t id)
 {

@@ -28,6 +28,12 @@ struct metric_info {
 
 extern const struct metric_info metric_list[METRIC_COUNT];
 
+/* A RULE as text: n >= 2 points of a trapezoid, or one of these. Others are "unknown". */
+#define METRIC_BISECT    0
+#define METRIC_EXACT     (-1)
+#define METRIC_RULE_TEXT 32
+void metric_rule_text(double value, char out[METRIC_RULE_TEXT]);
+
 /* Position of an id, or -1. */
 int metric_find(uint32_t id);
 

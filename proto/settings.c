@@ -12,10 +12,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum kind { WHOLE, ALL, LIST, SHARE, AMOUNT, DURATION, NAME, VARIANTS, ONLY };
+enum kind { WHOLE, ALL, POINTS, LIST, SHARE, AMOUNT, DURATION, NAME, VARIANTS, SCHEMES };
 
 /* Of the Fisher metric, bit by bit. */
 static const char variant_words[] = "regression classification full full_class";
+
+/* Of pruning, the same way. */
+static const char scheme_words[] = "layer global rescaled single fisher";
+enum { SCHEME_LAYER = 1 };
 
 struct setting {
     const char *name;
@@ -26,7 +30,6 @@ struct setting {
     const char *field;
 };
 
-/* The word of an ONLY is no field of the struct: it gets an offset that nobody uses. */
 #define OFFSET_WHOLE(field)    offsetof(struct settings, field)
 #define OFFSET_ALL(field)      offsetof(struct settings, field)
 #define OFFSET_LIST(field)     offsetof(struct settings, field)
@@ -35,7 +38,8 @@ struct setting {
 #define OFFSET_DURATION(field) offsetof(struct settings, field)
 #define OFFSET_NAME(field)     offsetof(struct settings, field)
 #define OFFSET_VARIANTS(field) offsetof(struct settings, field)
-#define OFFSET_ONLY(field)     0
+#define OFFSET_POINTS(field)   offsetof(struct settings, field)
+#define OFFSET_SCHEMES(field)  offsetof(struct settings, field)
 
 enum { SWEEP, RUN };
 
@@ -53,7 +57,8 @@ void settings_default(struct settings *s)
     memset(s, 0, sizeof *s);
     s->measure_every = SETTINGS_OF_TASK;
     s->curve_epochs = (struct epoch_list){1, {SETTINGS_FINAL}};
-    s->pruning_points = 21;
+    s->pruning_points = 0;
+    s->pruning_schemes = SCHEME_LAYER;
     s->fisher_variants = SETTINGS_EVERY_VARIANT;
     s->stiff_threshold = 0.1;
     s->snapshots = 1000;
@@ -124,8 +129,8 @@ static bool list(const char *text, const struct setting *f, struct epoch_list *l
     return true;
 }
 
-/* Variants with commas between, spaces allowed. */
-static bool variants(const char *text, int64_t *out)
+/* One or more of the words with commas between, spaces allowed; bit by bit. */
+static bool choices(const char *words, const char *text, int64_t *out)
 {
     int64_t read = 0;
     const char *s = text + strspn(text, " ");
@@ -133,7 +138,7 @@ static bool variants(const char *text, int64_t *out)
         char word[WORDS_SIZE];
         size_t n = strcspn(s, ", ");
         snprintf(word, sizeof word, "%.*s", (int)n, s);
-        int at = n < sizeof word ? words_find(variant_words, word) : -1;
+        int at = n < sizeof word ? words_find(words, word) : -1;
         if (at < 0 || read & 1 << at) return false;
         read |= 1 << at;
         s += n + strspn(s + n, " ");
@@ -185,7 +190,8 @@ static const char *wanted(const struct setting *f, char out[128])
     case LIST:
         snprintf(out, 128, "a list of at most %d epochs, final among them", SETTINGS_EPOCHS);
         break;
-    case ONLY: snprintf(out, 128, "%s, the only one this version measures", f->field); break;
+    case POINTS: snprintf(out, 128, "bisect, or a whole number of points from 2"); break;
+    case SCHEMES: snprintf(out, 128, "one or more of: %s", scheme_words); break;
     case VARIANTS:
         snprintf(out, 128, "some of regression, classification, full and full_class");
         break;
@@ -197,19 +203,23 @@ static const char *wanted(const struct setting *f, char out[128])
     return out;
 }
 
+/* A whole number, or the word that means 0. */
+static bool whole_or(const char *word, const char *text, const struct setting *f, int64_t *out)
+{
+    if (strcmp(text, word)) return whole(text, f, out);
+    *out = 0;
+    return true;
+}
+
 static bool assign(void *at, const struct setting *f, const char *text)
 {
     switch (f->kind) {
-    case ALL:
-        if (!strcmp(text, "all")) {
-            *(int64_t *)at = 0;
-            return true;
-        }
-        return whole(text, f, at);
+    case ALL: return whole_or("all", text, f, at);
+    case POINTS: return whole_or("bisect", text, f, at);
     case WHOLE: return whole(text, f, at);
     case LIST: return list(text, f, at);
-    case ONLY: return !strcmp(text, f->field);
-    case VARIANTS: return variants(text, at);
+    case VARIANTS: return choices(variant_words, text, at);
+    case SCHEMES: return choices(scheme_words, text, at);
     case SHARE: return share(text, at);
     case AMOUNT: return amount(text, at);
     case DURATION: return duration_read(text, at);
@@ -244,6 +254,22 @@ int settings_check(const struct settings *s, struct err *e)
     return OK;
 }
 
+static void number_or(const char *word, const int64_t *at, char *out, size_t size)
+{
+    if (*at)
+        snprintf(out, size, "%" PRId64, *at);
+    else
+        snprintf(out, size, "%s", word);
+}
+
+static void choices_text(const char *words, const int64_t *at, char *out, size_t size)
+{
+    char word[WORDS_SIZE];
+    size_t n = 0;
+    for (int i = 0; *words_at(words, i, word); i++)
+        if (*at & 1 << i) n += (size_t)snprintf(out + n, size - n, "%s%s", n ? "," : "", word);
+}
+
 /* The value as settings_assign reads it, at most `size` bytes. */
 static void value_text(const void *at, const struct setting *f, char *out, size_t size)
 {
@@ -252,12 +278,8 @@ static void value_text(const void *at, const struct setting *f, char *out, size_
     out[0] = '\0';
     switch (f->kind) {
     case WHOLE: snprintf(out, size, "%" PRId64, *(const int64_t *)at); break;
-    case ALL:
-        if (*(const int64_t *)at)
-            snprintf(out, size, "%" PRId64, *(const int64_t *)at);
-        else
-            snprintf(out, size, "all");
-        break;
+    case ALL: number_or("all", at, out, size); break;
+    case POINTS: number_or("bisect", at, out, size); break;
     case LIST:
         for (size_t i = 0; i < ((const struct epoch_list *)at)->count; i++) {
             int64_t epoch = ((const struct epoch_list *)at)->epoch[i];
@@ -268,15 +290,8 @@ static void value_text(const void *at, const struct setting *f, char *out, size_
                 n += (size_t)snprintf(out + n, size - n, "%" PRId64, epoch);
         }
         break;
-    case VARIANTS:
-        for (int i = 0; 1 << i <= SETTINGS_EVERY_VARIANT; i++) {
-            char word[WORDS_SIZE];
-            if (*(const int64_t *)at & 1 << i)
-                n += (size_t)snprintf(out + n, size - n, "%s%s", n ? "," : "",
-                                      words_at(variant_words, i, word));
-        }
-        break;
-    case ONLY: snprintf(out, size, "%s", f->field); break;
+    case VARIANTS: choices_text(variant_words, at, out, size); break;
+    case SCHEMES: choices_text(scheme_words, at, out, size); break;
     case SHARE:
         snprintf(out, size, "%s",
                  isnan(*(const double *)at) ? "none" : number_text(*(const double *)at, number));

@@ -35,7 +35,8 @@ struct settings {
     int64_t measure_every; /* epochs between measured ones; 0: only losses and accuracies */
     int64_t dense_until;   /* every epoch up to here is measured */
     struct epoch_list curve_epochs; /* measured epochs whose pruning curve is kept */
-    int64_t pruning_points;         /* points of the trapezoid, both ends included */
+    int64_t pruning_points;         /* of the trapezoid, both ends included; 0: bisect */
+    int64_t pruning_schemes;        /* 1 layer, 2 global, 4 rescaled, 8 single, 16 fisher, summed */
     int64_t fisher_variants;        /* sum of SETTINGS_REGRESSION and so on */
     int64_t fisher_samples;         /* of the test set, from its start; 0: all */
     double stiff_threshold;         /* of the diagonal Fisher information */

@@ -33,10 +33,12 @@ static void put_text(FILE *to, const char *text)
 
 static void put_rule(FILE *to, double n)
 {
+    char text[METRIC_RULE_TEXT];
+    metric_rule_text(n, text);
     if (isnan(n))
         fputs("null", to);
     else
-        fprintf(to, "\"trapezoid %" PRId64 "\"", (int64_t)n);
+        fprintf(to, "\"%s\"", text);
 }
 
 static void put_point(FILE *to, const struct pruning_point *p)

@@ -19,7 +19,8 @@ void test_defaults_are_those_of_the_format(void **state)
     assert_int_equal(s.dense_until, 0);
     assert_int_equal(s.curve_epochs.count, 1);
     assert_int_equal(s.curve_epochs.epoch[0], SETTINGS_FINAL);
-    assert_int_equal(s.pruning_points, 21);
+    assert_int_equal(s.pruning_points, 0);
+    assert_int_equal(s.pruning_schemes, 1);
     assert_int_equal(s.fisher_samples, 0);
     assert_int_equal(s.fisher_variants, 15);
     assert_int_equal(s.save_model.count, 0);
@@ -40,7 +41,7 @@ void test_every_setting_is_assigned_by_its_name(void **state)
     static const char *const good[][2] = {{"measure.every", "2e1"},
                                           {"measure.dense_until", "150"},
                                           {"measure.curve_epochs", "10, 20,final"},
-                                          {"measure.pruning.schemes", "layer"},
+                                          {"measure.pruning.schemes", "global, single,fisher"},
                                           {"measure.pruning.points", "101"},
                                           {"measure.fisher.variants", "classification"},
                                           {"measure.fisher.samples", "16"},
@@ -62,6 +63,7 @@ void test_every_setting_is_assigned_by_its_name(void **state)
     assert_int_equal(s.curve_epochs.epoch[1], 20);
     assert_int_equal(s.curve_epochs.epoch[2], SETTINGS_FINAL);
     assert_int_equal(s.pruning_points, 101);
+    assert_int_equal(s.pruning_schemes, 2 + 8 + 16);
     assert_int_equal(s.fisher_samples, 16);
     assert_int_equal(s.fisher_variants, 2);
     assert_int_equal(s.save_model.epoch[0], 0);
@@ -87,7 +89,9 @@ void test_bad_settings_are_refused_and_change_nothing(void **state)
         {"measure.curve_epochs", "10,,20", "a list of"},
         {"measure.curve_epochs", "10,", "a list of"},
         {"measure.curve_epochs", "last", "a list of"},
-        {"measure.pruning.schemes", "global", "layer"},
+        {"measure.pruning.schemes", "globe", "one or more of: layer global"},
+        {"measure.pruning.schemes", "", "one or more of"},
+        {"measure.pruning.points", "1", "bisect, or a whole number of points from 2"},
         {"measure.fisher.variants", "natural", "some of regression, classification, full"},
         {"measure.fisher.variants", "", "some of regression, classification, full"},
         {"measure.fisher.variants", "regression, ", "some of regression, classification, full"},

@@ -126,6 +126,7 @@ static struct row measured(struct golden *g, struct measure **m)
     struct specimen *s = &g->specimen;
     struct row row;
     struct err e;
+    s->settings.pruning_points = POINTS;
     assert_int_equal(measure_open(m, &s->params, &s->settings, &s->model, &s->task, &e), OK);
     row_clear(&row, s->params.epochs);
     assert_int_equal(measure_epoch(*m, &s->model, s->params.epochs, &row, &e), OK);

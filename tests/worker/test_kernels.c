@@ -349,3 +349,111 @@ void test_the_float_mode_is_set_and_its_loss_is_seen(void **state)
     vec_set_float_mode();
     assert_true(vec_float_mode_holds());
 }
+
+/* ---- pruning walks ---- */
+
+enum { WALK = 48, WALK_CLASSES = 21 };
+
+static void check_walk_add(const struct vec *kernels, float *out, size_t n)
+{
+    (void)n;
+    float *f = random_floats(WALK, 1), *start = random_floats(WALK, 1), *z = random_floats(WALK, 2);
+    f[5] = start[5] = -INFINITY;
+    kernels->walk_add(f, z, 0.7f, WALK);
+    for (size_t s = 0; s < WALK; s++) {
+        if (s == 5)
+            assert_true(f[s] == -INFINITY);
+        else
+            check_near(f[s], start[s] + 0.7f * (double)(z[s] > 0 ? z[s] : 0), 1e-6);
+    }
+    memcpy(out, f, WALK * sizeof *f);
+    free(f), free(start), free(z);
+}
+
+void test_a_weight_that_comes_back_adds_to_the_logits_of_active_neurons(void **state)
+{
+    (void)state;
+    at_levels(check_walk_add, WALK);
+}
+
+static void check_walk_watch(const struct vec *kernels, float *out, size_t n)
+{
+    (void)n;
+    float *f = random_floats(WALK, 1), *twin = random_floats(WALK, 1), *z = random_floats(WALK, 2);
+    float *own = random_floats(WALK, 3), *slack = random_floats(WALK, 4);
+    float *sure = random_floats(WALK, 5), *was = random_floats(WALK, 5), *rival = vec_alloc(WALK);
+    uint16_t doubt[WALK];
+    size_t count = 0;
+    for (size_t s = 0; s < WALK; s++) rival[s] = (float)(s % 4) - 1;
+    kernels->walk_add(twin, z, -0.7f, WALK);
+    const struct vec_watch watch = {own, rival, slack, sure};
+    size_t doubts = kernels->walk_watch(f, z, -0.7f, 2, &watch, doubt, WALK);
+    for (size_t s = 0; s < WALK; s++) {
+        float lead = own[s] - twin[s], right = was[s];
+        if (rival[s] < 0 && lead < right) right = lead;
+        if (rival[s] == 2) right = -lead;
+        assert_true(f[s] == twin[s] && sure[s] == right);
+        if (right > slack[s]) continue;
+        assert_true(count < doubts);
+        assert_int_equal(doubt[count++], s);
+    }
+    assert_int_equal(count, doubts);
+    assert_true(count > 0 && count < WALK);
+    memcpy(out, sure, WALK * sizeof *sure);
+    free(f), free(twin), free(z), free(own), free(slack), free(sure), free(was), free(rival);
+}
+
+void test_samples_whose_lead_is_no_longer_sure_are_listed(void **state)
+{
+    (void)state;
+    at_levels(check_walk_watch, WALK);
+}
+
+static void check_walk_row(const struct vec *kernels, float *out, size_t n)
+{
+    (void)n;
+    for (int sign = -1; sign <= 1; sign++) {
+        float *g = random_floats(WALK, 1), *start = random_floats(WALK, 1);
+        float *w = random_floats(WALK, 2), range[2], low = 0, high = 0;
+        for (size_t c = 0; sign && c < WALK; c++) {
+            g[c] = start[c] = (float)sign * fabsf(g[c]);
+            w[c] = (float)sign * fabsf(w[c]);
+        }
+        kernels->walk_row(g, w, 0.3f, range, WALK);
+        for (size_t c = 0; c < WALK; c++) {
+            check_near(g[c], start[c] + 0.3f * (double)w[c], 1e-6);
+            low = fminf(low, g[c]), high = fmaxf(high, g[c]);
+        }
+        assert_true(range[0] == low && range[1] == high);
+        memcpy(out, g, WALK * sizeof *g);
+        free(g), free(start), free(w);
+    }
+}
+
+void test_a_row_is_added_and_its_range_told(void **state)
+{
+    (void)state;
+    at_levels(check_walk_row, WALK);
+}
+
+static void check_walk_top(const struct vec *kernels, float *out, size_t n)
+{
+    (void)n;
+    float *f = random_floats(WALK_CLASSES * WALK, 1), *top = vec_alloc(WALK);
+    for (size_t classes = 1; classes <= WALK_CLASSES; classes++) {
+        kernels->walk_top(top, f, WALK, classes, WALK);
+        for (size_t s = 0; s < WALK; s++) {
+            float best = f[s];
+            for (size_t c = 1; c < classes; c++) best = fmaxf(best, f[c * WALK + s]);
+            assert_true(top[s] == best);
+        }
+    }
+    memcpy(out, top, WALK * sizeof *top);
+    free(f), free(top);
+}
+
+void test_the_greatest_of_any_number_of_classes_is_found(void **state)
+{
+    (void)state;
+    at_levels(check_walk_top, WALK);
+}

@@ -14,8 +14,9 @@ static unsigned digit(uint64_t word, int pass)
     return word >> (32 + pass * DIGIT) & (BINS - 1);
 }
 
-static void read_words(const float *theta, const struct tensor *t, uint64_t *word,
-                       uint32_t bins[PASSES][BINS])
+/* Returns the first word after the tensor's. */
+static uint64_t *read_words(const float *theta, const struct tensor *t, uint64_t *word,
+                            uint32_t bins[PASSES][BINS])
 {
     for (size_t i = 0; i < t->rows; i++)
         for (size_t j = 0; j < t->cols; j++) {
@@ -26,6 +27,7 @@ static void read_words(const float *theta, const struct tensor *t, uint64_t *wor
             for (int pass = 0; pass < PASSES; pass++) bins[pass][digit(*word, pass)]++;
             word++;
         }
+    return word;
 }
 
 /* Counts become the first place of each bin. */
@@ -39,13 +41,14 @@ static void to_starts(uint32_t bins[BINS])
     }
 }
 
-void rank_by_magnitude(const float *theta, const struct tensor *t, uint32_t *position,
-                       uint64_t *spare)
+void rank_by_magnitude(const float *theta, const struct tensor *const *tensor, size_t count,
+                       uint32_t *position, uint64_t *spare)
 {
-    size_t n = t->rows * t->cols;
-    uint64_t *from = spare, *to = spare + n;
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) n += tensor[i]->rows * tensor[i]->cols;
+    uint64_t *from = spare, *to = spare + n, *word = spare;
     uint32_t bins[PASSES][BINS] = {{0}};
-    read_words(theta, t, from, bins);
+    for (size_t i = 0; i < count; i++) word = read_words(theta, tensor[i], word, bins);
     for (int pass = 0; pass < PASSES; pass++) {
         to_starts(bins[pass]);
         for (size_t i = 0; i < n; i++) to[bins[pass][digit(from[i], pass)]++] = from[i];

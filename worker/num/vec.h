@@ -44,6 +44,14 @@ struct sgd_rule {
     float rate, momentum, weight_decay;
 };
 
+/* Of each of many samples: the logit of its label; rival -1 while that is the greatest, else a
+ * class that is ahead of it; a lower bound of the lead of the first over the second; and how far
+ * that may be off. */
+struct vec_watch {
+    const float *own, *rival, *slack;
+    float *sure;
+};
+
 /* Square images in lanes: site (r, c) of channel i of sample s is at x[((i*side + r)*side + c) *
  * VEC_LANES + s]. in, out: channels read and written; side: of the image that is read; lanes: how
  * many samples are walked, a multiple of 16, at most VEC_LANES. */
@@ -220,6 +228,22 @@ struct vec {
     double (*measure_pull)(const double *a, const double *b, size_t n, const double at[2],
                            const double slope[2]);
 
+    /* f[s] += weight * max(z[s], 0), fused, n samples; f may be -infinity. walk_watch also keeps
+     * an eye on every sample, see struct vec_watch: with lead = own[s] - f[s], sure[s] becomes lead
+     * if rival[s] < 0 and lead < sure[s], and -lead if rival[s] == class. It writes the s with not
+     * sure[s] > slack[s] to doubt [n], rising, and returns how many. 2*n, and about 10*n,
+     * operations.   Twin: a loop. */
+    void (*walk_add)(float *f, const float *z, float weight, size_t n);
+    size_t (*walk_watch)(float *f, const float *z, float weight, float class,
+                         const struct vec_watch *watch, uint16_t *doubt, size_t n);
+
+    /* g += by * w, fused; range = its least element and its greatest, or 0 if there is none below
+     * or above. g, w [n].   4*n operations.   Twin: a loop. */
+    void (*walk_row)(float *g, const float *w, float by, float range[2], size_t n);
+
+    /* top[s] = the greatest of f[c][s], c < classes, for s < n; f [classes][ld]. Twin: a loop. */
+    void (*walk_top)(float *top, const float *f, size_t ld, size_t classes, size_t n);
+
     /* y = exp(x), y = ln(x) for normal positive x; n floats, y may be x. Within 2 ulp. */
     void (*exp)(float *y, const float *x, size_t n);
     void (*log)(float *y, const float *x, size_t n);
@@ -255,6 +279,10 @@ struct vec {
     X(measure_chords)                                                                              \
     X(measure_arcs)                                                                                \
     X(measure_pull)                                                                                \
+    X(walk_add)                                                                                    \
+    X(walk_watch)                                                                                  \
+    X(walk_row)                                                                                    \
+    X(walk_top)                                                                                    \
     X(bytes_to_lanes)                                                                              \
     X(conv)                                                                                        \
     X(conv_slope)                                                                                  \

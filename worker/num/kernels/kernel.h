@@ -74,6 +74,10 @@ INLINE vf vf_select(vm m, vf yes, vf no)
 {
     return _mm512_mask_blend_ps(m, no, yes);
 }
+INLINE unsigned vm_bits(vm m) /* bit i: element i */
+{
+    return m;
+}
 /* 2^n for whole n in -126..127 */
 INLINE vf vf_power_of_two(vf n)
 {
@@ -138,6 +142,10 @@ INLINE vf vf_select(vm m, vf yes, vf no)
 {
     return (vf){_mm256_blendv_ps(no.lo, yes.lo, m.lo), _mm256_blendv_ps(no.hi, yes.hi, m.hi)};
 }
+INLINE unsigned vm_bits(vm m)
+{
+    return (unsigned)_mm256_movemask_ps(m.lo) | (unsigned)_mm256_movemask_ps(m.hi) << 8;
+}
 INLINE __m256 vf_power_half(__m256 n)
 {
     __m256i e = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
@@ -186,6 +194,20 @@ INLINE float vf_sum(vf a)
     __m128 q = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
     q = _mm_add_ps(q, _mm_movehl_ps(q, q));
     return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
+}
+
+/* Greatest of the 16, none of which is NaN. */
+INLINE float vf_greatest(vf a)
+{
+#ifdef __AVX512F__
+    __m256 hi = _mm512_extractf32x8_ps(a, 1), lo = _mm512_castps512_ps256(a);
+#else
+    __m256 hi = a.hi, lo = a.lo;
+#endif
+    __m256 h = _mm256_max_ps(lo, hi);
+    __m128 q = _mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+    q = _mm_max_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_max_ss(q, _mm_movehdup_ps(q)));
 }
 
 #endif

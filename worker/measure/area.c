@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+/* area: sums over intervals, and where the next points are worth most. */
+#include "worker/measure/area.h"
+
+#include <math.h>
+
+struct area area_of_points(const struct area_point *point, size_t points, double grain)
+{
+    double area = 0, change = 0, rise = grain, squares = 0;
+    for (size_t i = 1; i < points; i++) {
+        double width = point[i].fraction - point[i - 1].fraction;
+        double step = point[i].accuracy - point[i - 1].accuracy;
+        area += width * (point[i - 1].accuracy + point[i].accuracy) / 2;
+        change += width * fabs(step);
+        rise += fmax(step, 0);
+        squares += width * width;
+    }
+    return (struct area){area, change / 2 + rise * squares};
+}
+
+struct area area_of_steps(const double *at, const int64_t *hits, size_t n, size_t samples)
+{
+    double sum = 0, from = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)hits[i] * (at[i] - from);
+        from = at[i];
+    }
+    return (struct area){(sum + (double)hits[n] * (1 - from)) / (double)samples, 0};
+}
+
+double area_compressibility(struct area a)
+{
+    return a.area < 1 ? 1 / (1 - a.area) : NAN;
+}
+
+double area_bound(struct area a)
+{
+    double c = area_compressibility(a);
+    return c * c * a.doubt;
+}
+
+/* Share of an interval in the doubt; rise: of all. */
+static double share(const struct area_point *right, double rise)
+{
+    double width = right[0].fraction - right[-1].fraction;
+    return width * (fabs(right[0].accuracy - right[-1].accuracy) / 2 + rise * width);
+}
+
+/* Parts of an interval of a share, one part being worth `price` of doubt: m parts leave share/m,
+ * and share/m + m price is least at m^2 = share/price. */
+static double parts_of(double share_, double price, double width, double least)
+{
+    double parts = floor(sqrt(share_ / price) + 0.5);
+    return fmax(1, fmin(parts, floor(width / least)));
+}
+
+static double cut(const struct area_point *point, size_t points, double rise, double price,
+                  double least, double *added)
+{
+    double doubt = 0;
+    *added = 0;
+    for (size_t i = 1; i < points; i++) {
+        double e = share(&point[i], rise);
+        double m = parts_of(e, price, point[i].fraction - point[i - 1].fraction, least);
+        doubt += e / m;
+        *added += m - 1;
+    }
+    return doubt;
+}
+
+size_t area_refine(const struct area_point *point, size_t points, double grain, double goal,
+                   double least, size_t most, double *fraction)
+{
+    double rise = grain, added, dear = 1, cheap = 1e-18;
+    size_t count = 0;
+    for (size_t i = 1; i < points; i++) rise += fmax(point[i].accuracy - point[i - 1].accuracy, 0);
+    /* The highest price that leaves little enough doubt, or cuts as often as it may. */
+    for (int i = 0; i < 64; i++) {
+        double price = sqrt(dear * cheap);
+        double doubt = cut(point, points, rise, price, least, &added);
+        if (doubt <= goal || added > (double)most)
+            cheap = price;
+        else
+            dear = price;
+    }
+    for (size_t i = 1; i < points; i++) {
+        double from = point[i - 1].fraction, width = point[i].fraction - from;
+        double parts = parts_of(share(&point[i], rise), cheap, width, least);
+        for (double k = 1; k < parts && count < most; k++)
+            fraction[count++] = from + width * k / parts;
+    }
+    return count;
+}
+
+void area_merge(struct area_point *point, size_t points, const struct area_point *add, size_t added)
+{
+    size_t to = points + added;
+    while (added > 0) {
+        if (points > 0 && point[points - 1].fraction > add[added - 1].fraction)
+            point[--to] = point[--points];
+        else
+            point[--to] = add[--added];
+    }
+}
