@@ -189,7 +189,9 @@ CREATE TABLE summaries (
   peak_lag       INTEGER, -- epochs: from the plateau's end to the peak; negative: the peak is before
   straightness_max      REAL,    -- 1: greatest geometry.straightness from t_train on
   epoch_straightness_max INTEGER, -- epoch: where it is first reached
-  straightness_plateau  REAL     -- 1: mean over the plateau's measured epochs
+  straightness_plateau  REAL,    -- 1: mean over the plateau's measured epochs
+  t_step_min     INTEGER, -- epoch: step_fisher, after a median of five, turns from falling to rising, first time
+  t_step_max     INTEGER  -- epoch: and then from rising to falling; turns of 5% of its range count
 ) STRICT;
 
 CREATE TABLE seed_stats (
@@ -303,7 +305,7 @@ CREATE VIEW run_summary AS
     s.t_train, s.t_test, s.t_grok, s.grokked, s.t_train_95, s.t_test_95, s.t_grok_95, s.grokked_95,
     s.t_plateau_end, s.final_train_loss, s.final_test_loss, s.final_train_accuracy,
     s.final_test_accuracy, s.compressibility_final, s.compressibility_peak, s.epoch_peak, s.peak_lag,
-    s.straightness_max, s.epoch_straightness_max, s.straightness_plateau,
+    s.straightness_max, s.epoch_straightness_max, s.straightness_plateau, s.t_step_min, s.t_step_max,
     r.reason
   FROM runs AS r JOIN sweeps AS w USING (sweep_id) LEFT JOIN summaries AS s USING (run_id);
 

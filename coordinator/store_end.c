@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CURVES 6 /* columns of SQL_CURVE */
+#define CURVES 7 /* columns of SQL_CURVE */
 
 static double column(sqlite3_stmt *s, int i)
 {
@@ -41,13 +41,13 @@ static int put_summary(struct db *d, int64_t run, const struct summary *y, struc
 {
     return db_do(d, SQL_SUMMARY_PUT, e,
                  "innnnnnnnnidddd"
-                 "ddnndnd",
+                 "ddnndndnn",
                  run, y->at_90.t_train, y->at_90.t_test, y->at_90.t_grok, y->at_90.grokked,
                  y->at_95.t_train, y->at_95.t_test, y->at_95.t_grok, y->at_95.grokked,
                  y->t_plateau_end, y->last_epoch, y->final_train_loss, y->final_test_loss,
                  y->final_train_accuracy, y->final_test_accuracy, y->compressibility_final,
                  y->compressibility_peak, y->epoch_peak, y->peak_lag, y->straightness_max,
-                 y->epoch_straightness_max, y->straightness_plateau);
+                 y->epoch_straightness_max, y->straightness_plateau, y->t_step_min, y->t_step_max);
 }
 
 static int sum_up(struct db *d, int64_t run, struct err *e)
@@ -71,7 +71,8 @@ static int sum_up(struct db *d, int64_t run, struct err *e)
                                                 .test_loss = x + 2 * count,
                                                 .test_accuracy = x + 3 * count,
                                                 .compressibility = x + 4 * count,
-                                                .straightness = x + 5 * count},
+                                                .straightness = x + 5 * count,
+                                                .step_fisher = x + 6 * count},
                         chance);
         rc = put_summary(d, run, &y, e);
     }

@@ -53,6 +53,65 @@ static void straightness(struct summary *out, const struct summary_curve *c, int
     if (count) out->straightness_plateau = sum / (double)count;
 }
 
+/* Steps of one span: step i ends at epoch first + i * every. */
+struct steps {
+    const double *x;
+    size_t first, every, count;
+};
+
+static struct steps steps_of(const double *x, size_t count)
+{
+    struct steps s = {.x = x, .first = 1, .every = 1};
+    while (s.first < count && isnan(x[s.first])) s.first++;
+    while (s.first + s.every < count && isnan(x[s.first + s.every])) s.every++;
+    for (size_t e = s.first; e < count && !isnan(x[e]); e += s.every) s.count++;
+    return s;
+}
+
+/* Median of the step and two on either side, of fewer near an end. */
+static double smoothed(const struct steps *s, size_t i)
+{
+    double window[5];
+    size_t half = i < 2 ? i : 2, n = 0;
+    if (s->count - 1 - i < half) half = s->count - 1 - i;
+    for (size_t k = i - half; k <= i + half; k++) {
+        double x = s->x[s->first + k * s->every];
+        size_t place = n++;
+        for (; place > 0 && window[place - 1] > x; place--) window[place] = window[place - 1];
+        window[place] = x;
+    }
+    return window[half];
+}
+
+/* Follows the length down and up; a turn counts once it has come back by the amplitude. */
+static void find_turns(struct summary *out, const double *x, size_t count)
+{
+    struct steps s = steps_of(x, count);
+    double least = INFINITY, most = -INFINITY;
+    for (size_t i = 0; i < s.count; i++) {
+        least = fmin(least, smoothed(&s, i));
+        most = fmax(most, smoothed(&s, i));
+    }
+    double amplitude = STEP_AMPLITUDE * (most - least), low = INFINITY, high = -INFINITY;
+    size_t low_from = 0, low_to = 0, high_from = 0, high_to = 0; /* a median repeats itself */
+    int way = 0; /* -1 falling, 1 rising, 0 neither yet */
+    for (size_t i = 0; i < s.count && out->t_step_max == SUMMARY_NONE; i++) {
+        double m = smoothed(&s, i);
+        if (m < low) low = m, low_from = i;
+        if (m > high) high = m, high_from = i;
+        if (m == low) low_to = i;
+        if (m == high) high_to = i;
+        if (way >= 0 && m < high - amplitude) {
+            if (out->t_step_min != SUMMARY_NONE)
+                out->t_step_max = (int64_t)(s.first + (high_from + high_to) / 2 * s.every);
+            way = -1, low = m, low_from = low_to = i;
+        } else if (way <= 0 && m > low + amplitude) {
+            if (way < 0) out->t_step_min = (int64_t)(s.first + (low_from + low_to) / 2 * s.every);
+            way = 1, high = m, high_from = high_to = i;
+        }
+    }
+}
+
 void summary_compute(struct summary *out, const struct summary_curve *c, double chance)
 {
     *out = (struct summary){.at_90 = times(c, 0.9),
@@ -65,12 +124,15 @@ void summary_compute(struct summary *out, const struct summary_curve *c, double 
                             .final_test_accuracy = NAN,
                             .compressibility_final = NAN,
                             .compressibility_peak = NAN,
+                            .t_step_min = SUMMARY_NONE,
+                            .t_step_max = SUMMARY_NONE,
                             .epoch_peak = SUMMARY_NONE,
                             .peak_lag = SUMMARY_NONE,
                             .straightness_max = NAN,
                             .epoch_straightness_max = SUMMARY_NONE,
                             .straightness_plateau = NAN};
     if (c->count == 0) return;
+    if (c->step_fisher) find_turns(out, c->step_fisher, c->count);
     size_t last = c->count - 1, top = peak(c->compressibility, c->count);
     if (out->at_90.t_train != SUMMARY_NONE)
         out->t_plateau_end =

@@ -23,6 +23,7 @@ struct summary_curve {
     size_t count;
     const double *train_loss, *train_accuracy, *test_loss, *test_accuracy, *compressibility;
     const double *straightness; /* NULL: never measured */
+    const double *step_fisher;  /* the same */
 };
 
 /* Times of one factor. */
@@ -43,7 +44,15 @@ struct summary {
     double straightness_max;                            /* from t_train on; NaN: not measured */
     int64_t epoch_straightness_max;                     /* first epoch that reaches it */
     double straightness_plateau;                        /* mean over the plateau */
+    int64_t t_step_min, t_step_max; /* where the step length stops to fall, then to rise */
 };
+
+/* t_step_min and t_step_max are the first roots of the gradient of the step length over epochs
+ * (arXiv 2502.01739, appendix G): of step_fisher after a median of five, the first minimum that it
+ * falls to and rises from by more than STEP_AMPLITUDE of its range, and the first such maximum
+ * after it. Of steps of one span: from the first measured one on, as long as the measured epochs
+ * are as far apart as the first two. */
+#define STEP_AMPLITUDE 0.05
 
 /* `chance` is the accuracy of guessing (1/classes); NaN: no plateau is looked for. */
 void summary_compute(struct summary *out, const struct summary_curve *c, double chance);

@@ -53,7 +53,7 @@ void test_the_columns_of_the_design_are_there(void **state)
         {"summaries",
          "run_id t_train t_test t_grok grokked t_train_95 t_test_95 t_grok_95 grokked_95 "
          "t_plateau_end final_train_loss final_test_loss final_test_accuracy "
-         "compressibility_final compressibility_peak epoch_peak"},
+         "compressibility_final compressibility_peak epoch_peak t_step_min t_step_max"},
         {"events", "event_id at kind run_id worker_id text"},
     };
     struct help h;

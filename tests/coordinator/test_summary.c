@@ -4,6 +4,7 @@
 #include "tests/test.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 #define CHANCE   (1.0 / 113)
@@ -114,7 +115,7 @@ void test_straightness_counts_from_where_training_is_learned(void **state)
     const double c[] = {1, 2, 3, 4, 5, 6, 9, 7};
     const double straight[] = {NAN, 1, 0.5, NAN, 0.25, 0.6, 0.6, 0.3};
     struct summary s;
-    struct summary_curve curve = {8, train, train, train, test, c, straight};
+    struct summary_curve curve = {8, train, train, train, test, c, straight, NULL};
     summary_compute(&s, &curve, CHANCE); /* plateau: 2, 3 */
     assert_int_equal(s.t_plateau_end, 4);
     assert_int_equal(s.peak_lag, 2);
@@ -128,4 +129,57 @@ void test_straightness_counts_from_where_training_is_learned(void **state)
     summary_compute(&s, &curve, CHANCE);
     assert_true(isnan(s.straightness_max) && isnan(s.straightness_plateau));
     assert_int_equal(s.epoch_straightness_max, SUMMARY_NONE);
+}
+
+/* The turns of a curve of step lengths, epoch 0 first. */
+static struct summary turned(const double *step, size_t count)
+{
+    struct summary s;
+    double none[64];
+    for (size_t i = 0; i < 64; i++) none[i] = NAN;
+    struct summary_curve curve = {count, none, none, none, none, none, none, step};
+    summary_compute(&s, &curve, CHANCE);
+    return s;
+}
+
+void test_the_step_turns_at_the_plateau_and_after_it(void **state)
+{
+    (void)state;
+    double step[40] = {NAN};
+    /* Down to epoch 10, up to 20, down again; the least of a V stays least under a median. */
+    for (int e = 1; e < 40; e++) step[e] = 1 + (e < 20 ? abs(e - 10) : 10 - 0.5 * (e - 20));
+    struct summary s = turned(step, 40);
+    assert_int_equal(s.t_step_min, 10);
+    assert_int_equal(s.t_step_max, 20);
+    step[5] = 0, step[15] = 50; /* single outliers do not turn it */
+    s = turned(step, 40);
+    assert_true(s.t_step_min >= 9 && s.t_step_min <= 11);
+    assert_true(s.t_step_max >= 19 && s.t_step_max <= 21);
+}
+
+void test_small_ripples_and_other_roads_have_no_turn(void **state)
+{
+    (void)state;
+    double step[40] = {NAN};
+    for (int e = 1; e < 40; e++) step[e] = 100 - 2 * e + (e / 4 % 2 ? 1 : -1);
+    assert_int_equal(turned(step, 40).t_step_min, SUMMARY_NONE);
+    for (int e = 1; e < 40; e++) step[e] = e < 20 ? e : 40 - e; /* up, then down */
+    assert_int_equal(turned(step, 40).t_step_min, SUMMARY_NONE);
+    assert_int_equal(turned(step, 40).t_step_max, SUMMARY_NONE);
+    for (int e = 1; e < 40; e++) step[e] = 3;
+    assert_int_equal(turned(step, 40).t_step_min, SUMMARY_NONE);
+    assert_int_equal(turned(step, 1).t_step_min, SUMMARY_NONE);
+    assert_int_equal(turned(step, 0).t_step_max, SUMMARY_NONE);
+}
+
+void test_turns_are_of_steps_of_one_span(void **state)
+{
+    (void)state;
+    double step[40];
+    for (int e = 0; e < 40; e++) step[e] = e % 3 || e == 0 ? NAN : abs(e - 18);
+    assert_int_equal(turned(step, 40).t_step_min, 18);
+    assert_int_equal(turned(step, 40).t_step_max, SUMMARY_NONE);
+    /* Every epoch falls; farther apart they rise, which is no matter. */
+    for (int e = 0; e < 40; e++) step[e] = e < 1 ? NAN : e <= 12 ? 20 - e : e % 5 ? NAN : e;
+    assert_int_equal(turned(step, 40).t_step_min, SUMMARY_NONE);
 }
