@@ -23,6 +23,8 @@ static const struct ctl_verb verbs[] = {
     {"workers", "", 0, 0, "", "machines, slots, when they were last heard", ctl_workers},
     {"explain", "RUN", 1, 1, "", "why a run waits, or failed; its attempts and events",
      ctl_explain},
+    {"verify", "RUN", 1, 1, "", "train a run again and compare every stored value, bit for bit",
+     ctl_verify},
     {"pause", "SWEEPS", 1, CTL_ARGUMENTS, "", "hand out no more runs; running ones go on",
      ctl_command},
     {"resume", "SWEEPS", 1, CTL_ARGUMENTS, "", "hand out runs again", ctl_command},

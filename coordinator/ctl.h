@@ -48,6 +48,7 @@ int ctl_status(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_runs(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_workers(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_explain(struct ctl *c, const struct ctl_verb *v, struct err *e);
+int ctl_verify(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_export(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_claims(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_sql(struct ctl *c, const struct ctl_verb *v, struct err *e);

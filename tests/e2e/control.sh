@@ -68,6 +68,13 @@ test_reading_verbs_work_on_the_database_alone() {
     ctl export --format csv --table epochs >"$DIR/epochs.csv"
     [ "$(wc -l <"$DIR/epochs.csv")" = $((6 * 6001 + 1)) ]
     ctl explain 1
+    ctl verify 1 | grep -q '^run 1: trained again, 6001 epochs, .* equal$'
+    sqlite3 "$DIR/data/results.db" "UPDATE epochs SET test_loss = test_loss + 1e-15 WHERE run_id = 2 AND epoch = 77"
+    refuses ctl verify 2 2>"$DIR/answer"
+    grep -q 'run 2, epoch 77: test_loss was stored as' "$DIR/answer"
+    sqlite3 "$DIR/data/results.db" "DELETE FROM pruning WHERE run_id = 3 AND epoch = 10 AND fraction > 0.99"
+    refuses ctl verify 3 2>"$DIR/answer"
+    grep -q 'run 3, epoch 10: ' "$DIR/answer"
     refuses ctl pause 1 2>"$DIR/answer"
     grep -q 'no coordinator' "$DIR/answer"
 }
