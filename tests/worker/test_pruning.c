@@ -359,6 +359,18 @@ void test_a_network_that_is_never_right_has_no_share_of_its_accuracy(void **stat
     specimen_close(&s);
 }
 
+void test_a_network_of_fewer_weights_than_points_is_measured_by_its_steps(void **state)
+{
+    (void)state;
+    struct specimen s;
+    specimen_open(&s, 3, 2, 0.5);
+    struct pruning p = opened(&s, 0);
+    struct pruning_result exact = measured(&p, &s, true), bisect = measured(&p, &s, false);
+    assert_true(fabs(exact.c - bisect.c) <= bisect.bound + 1e-12 * exact.c);
+    pruning_close(&p);
+    specimen_close(&s);
+}
+
 /* ---- curves ---- */
 
 static void check_curve(struct specimen *s, size_t points)
