@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUNS = 3, EPOCHS = 4, CLASSES = 5 };
+enum { RUNS = 3, EPOCHS = 4, CLASSES = 5, MOST = 40 };
 
 static const char *const hashes[] = {
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
@@ -76,25 +76,34 @@ static void open_three(struct help *h)
     for (int64_t run = 1; run <= RUNS; run++) report(h, run, 0, EPOCHS - 1, hashes[0]);
 }
 
-static double coordinate(const struct help *h, int64_t run, int64_t epoch, int axis)
+/* All places, in the order of runs and epochs; gives their number. */
+static int read_places(const struct help *h, double x[MOST][3])
 {
-    char sql[128];
-    snprintf(sql, sizeof sql, "SELECT x%d FROM embedding WHERE run_id = %d AND epoch = %d", axis,
-             (int)run, (int)epoch);
-    return help_real(h, sql);
+    const char *text =
+        help_text(h, "SELECT group_concat(printf('%.17g %.17g %.17g', x1, x2, x3), ' ') "
+                     "FROM (SELECT * FROM embedding ORDER BY run_id, epoch)");
+    char *rest = (char *)(uintptr_t)text;
+    int n = 0;
+    for (; *rest && n < 3 * MOST; n++) x[n / 3][n % 3] = strtod(rest, &rest);
+    return n / 3;
 }
 
-static void distances_are_right(const struct help *h, int64_t run, int64_t last)
+/* Between the first place and all others; `last` is the last epoch of each run. */
+static void distances_are_right(const struct help *h, const int last[RUNS])
 {
     float a[SKETCH_ROWS], b[SKETCH_ROWS];
-    for (int64_t epoch = 0; epoch <= last; epoch++) {
-        double right = 0, is = 0;
-        point(a, 1, 0), point(b, run, epoch);
-        for (int i = 0; i < SKETCH_ROWS; i++) right += pow((double)a[i] - (double)b[i], 2);
-        for (int axis = 1; axis <= 3; axis++)
-            is += pow(coordinate(h, 1, 0, axis) - coordinate(h, run, epoch, axis), 2);
-        if (fabs(sqrt(is) - sqrt(right)) > 1e-6) fail_msg("%g, not %g", sqrt(is), sqrt(right));
-    }
+    double x[MOST][3];
+    int count = read_places(h, x), at = 0;
+    point(a, 1, 0);
+    for (int run = 1; run <= RUNS; run++)
+        for (int epoch = 0; epoch <= last[run - 1]; epoch++, at++) {
+            double right = 0, is = 0;
+            point(b, run, epoch);
+            for (int i = 0; i < SKETCH_ROWS; i++) right += pow((double)a[i] - (double)b[i], 2);
+            for (int k = 0; k < 3; k++) is += pow(x[0][k] - x[at][k], 2);
+            if (fabs(sqrt(is) - sqrt(right)) > 1e-6) fail_msg("%g, not %g", sqrt(is), sqrt(right));
+        }
+    assert_int_equal(count, at);
 }
 
 void test_every_sketch_has_its_place_and_distances_are_kept(void **state)
@@ -109,7 +118,7 @@ void test_every_sketch_has_its_place_and_distances_are_kept(void **state)
     assert_int_equal(help_int(&h, "SELECT count(*) FROM embedding_quality WHERE kept_3 > 1 - 1e-9 "
                                   "AND kept_1 < kept_2 AND kept_2 < kept_3"),
                      1);
-    for (int64_t run = 1; run <= RUNS; run++) distances_are_right(&h, run, EPOCHS - 1);
+    distances_are_right(&h, (int[]){3, 3, 3});
     assert_int_equal(help_int(&h, "SELECT count(*) FROM embedding_anchors AS i JOIN "
                                   "embedding_anchors AS t USING (sweep_id, evaluation_id) WHERE "
                                   "i.name = 'ignorance' AND t.name = 'truth' AND i.x1 < t.x1 AND "
@@ -124,23 +133,21 @@ void test_the_map_is_the_same_after_a_restart_and_takes_in_what_comes(void **sta
 {
     (void)state;
     struct help h;
-    double x[RUNS][EPOCHS][3];
+    double x[MOST][3], now[MOST][3];
     open_three(&h);
     aggregate(&h);
-    for (int64_t i = 0; i < RUNS * EPOCHS * 3; i++)
-        x[i / 12][i / 3 % 4][i % 3] = coordinate(&h, i / 12 + 1, i / 3 % 4, (int)(i % 3) + 1);
+    assert_int_equal(read_places(&h, x), RUNS * EPOCHS);
     help_reopen(&h);
     aggregate(&h);
-    for (int64_t i = 0; i < RUNS * EPOCHS * 3; i++) {
-        double now = coordinate(&h, i / 12 + 1, i / 3 % 4, (int)(i % 3) + 1);
-        if (fabs(now - x[i / 12][i / 3 % 4][i % 3]) > 1e-9)
-            fail_msg("%.15g, not %.15g", now, x[i / 12][i / 3 % 4][i % 3]);
-    }
+    assert_int_equal(read_places(&h, now), RUNS * EPOCHS);
+    for (int i = 0; i < RUNS * EPOCHS * 3; i++)
+        if (fabs(now[i / 3][i % 3] - x[i / 3][i % 3]) > 1e-9)
+            fail_msg("%.15g, not %.15g", now[i / 3][i % 3], x[i / 3][i % 3]);
     report(&h, 2, EPOCHS, EPOCHS + 5, NULL);
     aggregate(&h);
     assert_int_equal(help_int(&h, "SELECT points FROM embedding_quality"), RUNS * EPOCHS + 6);
     assert_int_equal(help_int(&h, "SELECT count(*) FROM embedding"), RUNS * EPOCHS + 6);
-    distances_are_right(&h, 2, EPOCHS + 5);
+    distances_are_right(&h, (int[]){3, 9, 3});
     help_close(&h);
 }
 
@@ -157,7 +164,6 @@ void test_each_evaluation_has_a_map_of_its_own(void **state)
                                       "embedding_quality ORDER BY evaluation_id)"),
                         "8 4");
     assert_int_equal(help_int(&h, "SELECT count(*) FROM embedding_anchors"), 10);
-    distances_are_right(&h, 3, EPOCHS - 1);
     help_close(&h);
 }
 
