@@ -49,7 +49,7 @@ void regression_line(const struct regression *r, struct regression_line *out)
     if (r->count < 2 || !(r->sxx > 0)) return;
     out->slope = r->sxy / r->sxx;
     out->intercept = r->mean_y - out->slope * r->mean_x;
-    if (r->syy > 0) out->r2 = r->sxy * r->sxy / (r->sxx * r->syy);
+    if (r->syy > 0) out->r2 = fmin(1, r->sxy * r->sxy / (r->sxx * r->syy));
     int64_t freedom = r->count - 2;
     if (freedom < 1) return;
     double rest = fmax(0, r->syy - r->sxy * r->sxy / r->sxx);
