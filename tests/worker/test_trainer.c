@@ -232,11 +232,8 @@ void test_scores_taken_in_between_change_nothing(void **state)
     trainer_close(&a), trainer_close(&b);
 }
 
-void test_both_levels_of_the_processor_train_the_same_bits(void **state)
+static void check_levels(const char *const settings[])
 {
-    (void)state;
-    if (!vec_level(4)) skip();
-    const char *const settings[] = {"hidden=100", "epochs=2", NULL};
     struct trainer *a = open_trainer(settings), *b = open_trainer(settings);
     for (int i = 0; i < 2; i++) {
         vec = vec_level(3);
@@ -246,6 +243,22 @@ void test_both_levels_of_the_processor_train_the_same_bits(void **state)
     }
     check_same_weights(a, b);
     trainer_close(&a), trainer_close(&b);
+}
+
+void test_both_levels_of_the_processor_train_the_same_bits(void **state)
+{
+    (void)state;
+    if (!vec_level(4)) skip();
+    check_levels((const char *const[]){"hidden=100", "epochs=2", NULL});
+    check_levels((const char *const[]){"modulus=23", "hidden=50", "epochs=2", "optimizer=adamw",
+                                       "loss=mse", "activation=square",
+                                       "gradient_filter=grokfast_ema", NULL});
+    check_levels((const char *const[]){"modulus=23", "hidden=50", "epochs=2", "optimizer=sgd",
+                                       "momentum=0.9", "loss=stablemax", "operation=division",
+                                       "gradient_filter=grokfast_ma", "grokfast_window=3",
+                                       "orthogonal_gradient=true", NULL});
+    check_levels((const char *const[]){"task=ising", "train_size=40", "test_size=20", "epochs=2",
+                                       "activation=square", "loss=mse", NULL});
 }
 
 void test_epoch_zero_is_the_model_as_it_starts(void **state)
