@@ -33,7 +33,7 @@ test_a_sweep_on_two_slots_fills_every_table() {
     is "SELECT count(*) FROM epochs WHERE corr_energy BETWEEN 0 AND 1 AND corr_abs_magnetization BETWEEN 0 AND 1
         AND compressibility >= 1 AND weight_norm > 0 AND epoch % 100 = 0" $((4 * 11))
     is "SELECT count(*) FROM epochs WHERE corr_energy IS NOT NULL AND epoch % 100 <> 0" 0
-    is "SELECT count(*) FROM features" $((4 * 11 * 36 + 4 * 2 * 50))
+    is "SELECT count(*) FROM features" $((4 * 11 * (36 + 12) + 4 * 2 * (50 + 6)))
     is "SELECT count(*) FROM features JOIN epochs USING (run_id, epoch)
         WHERE layer = 'fc1' AND name = 'energy_weighted' AND value = corr_energy" $((4 * 11))
     is "SELECT count(*) FROM geometry WHERE step_fisher > 0 AND step_fisher_class > 0

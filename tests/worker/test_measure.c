@@ -96,7 +96,7 @@ void test_a_measured_row_has_every_value_of_its_task_but_those_of_the_trainer(vo
                 fail_msg("task %d: %s is %g", (int)task, metric_list[i].name, row.value[i]);
         assert_true(row.value[METRIC_compressibility_rule] == METRIC_BISECT);
         assert_true(row.value[METRIC_measure_seconds] > 0);
-        assert_int_equal(row.feature_count, task == TASK_ISING ? 36 : 0);
+        assert_int_equal(row.feature_count, task == TASK_ISING ? 36 + 12 : 6);
         measure_close(&m);
         specimen_close(&s);
     }
