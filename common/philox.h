@@ -14,13 +14,14 @@
 
 /* Purposes: what a stream is for. Numbers never change. */
 #define PHILOX_PURPOSES(X)                                                                         \
-    X(PHILOX_SPLIT, 1)  /* permutation of all samples; key data_seed */                            \
-    X(PHILOX_INIT, 2)   /* initial weights, epoch = number of the tensor; key init_seed */         \
-    X(PHILOX_ORDER, 3)  /* permutation of the training set, per epoch; key order_seed */           \
-    X(PHILOX_SAMPLE, 4) /* random points of a sweep, epoch = axis; key sample_seed */              \
-    X(PHILOX_HOT, 5)    /* spins of a random start, epoch = snapshot; key data_seed */             \
-    X(PHILOX_FLIP, 6)   /* heat-bath updates of them, epoch = snapshot; key data_seed */           \
-    X(PHILOX_SKETCH, 7) /* columns of the map of sketches, epoch = input; key its seed */
+    X(PHILOX_SPLIT, 1)       /* permutation of all samples; key data_seed */                       \
+    X(PHILOX_INIT, 2)        /* initial weights, epoch = number of the tensor; key init_seed */    \
+    X(PHILOX_ORDER, 3)       /* permutation of the training set, per epoch; key order_seed */      \
+    X(PHILOX_SAMPLE, 4)      /* random points of a sweep, epoch = axis; key sample_seed */         \
+    X(PHILOX_HOT, 5)         /* spins of a random start, epoch = snapshot; key data_seed */        \
+    X(PHILOX_FLIP, 6)        /* heat-bath updates of them, epoch = snapshot; key data_seed */      \
+    X(PHILOX_PREDICTIONS, 8) /* inputs whose predictions are kept; key the seed of sketches */     \
+    X(PHILOX_SKETCH, 7)      /* columns of the map of sketches, epoch = input; key its seed */
 
 enum philox_purpose {
 #define X(name, number) name = number,

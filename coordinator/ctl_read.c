@@ -236,6 +236,7 @@ static const struct source {
     {"embedding", "embedding", "", "run_id, epoch"},
     {"embedding_quality", "embedding_quality", "", "sweep_id, evaluation_id"},
     {"embedding_anchors", "embedding_anchors", "", "sweep_id, evaluation_id, x1"},
+    {"predictions", "predictions", "run_id", "run_id, epoch"},
     {"evaluations", "evaluations", NULL, "evaluation_id"},
     {"attempts", "attempts", "run_id", "run_id, attempt"},
     {"summaries", "summaries", "run_id", "run_id"},

@@ -148,6 +148,18 @@ CREATE TABLE pruning (
   PRIMARY KEY (run_id, epoch, scheme, layer, fraction)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE predictions (
+  -- What a model predicts on 256 inputs of its evaluation, the same for all its runs, at the epochs
+  -- that measure.predictions asks for: for distances and maps that a sketch cannot give.
+  run_id      INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  epoch       INTEGER NOT NULL,
+  classes     INTEGER NOT NULL,
+  inputs      BLOB    NOT NULL, -- int32, little-endian: numbers of inputs, from 0: of pairs a*P + b
+  labels      BLOB    NOT NULL, -- int32: as many
+  roots       BLOB    NOT NULL, -- float16: [inputs][classes], roots of the probabilities
+  PRIMARY KEY (run_id, epoch)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE features (
   -- What the layers have learned, at measured epochs. Of ising: correlations r of the pre-activations
   -- of a layer's neurons (each site of a convolution is one) with a quantity q of the snapshots of the

@@ -79,6 +79,9 @@ static int bind_one(sqlite3_stmt *s, int at, char type, va_list *args)
     case 'd':
         x = va_arg(*args, double);
         return isnan(x) ? sqlite3_bind_null(s, at) : sqlite3_bind_double(s, at, x);
+    case 'b':
+        t = va_arg(*args, const void *);
+        return sqlite3_bind_blob64(s, at, t, va_arg(*args, size_t), SQLITE_STATIC);
     case 's':
         y = va_arg(*args, const float *);
         return y ? sqlite3_bind_blob(s, at, y, SKETCH_ROWS * sizeof *y, SQLITE_STATIC)

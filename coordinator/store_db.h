@@ -54,7 +54,7 @@ void db_checkpoint(struct db *d, bool whole);
 
 /* Binds the parameters of a statement in order, one letter each:
  *   i int64_t   n int64_t (INT64_MIN: NULL)   t const char * (NULL: NULL)   d double (NaN: NULL)
- *   s const float *: a sketch (NULL: NULL)
+ *   s const float *: a sketch (NULL: NULL)   b const void *, size_t: bytes
  * Texts and sketches are lent until the statement is done. Gives NULL and fills e on failure. */
 sqlite3_stmt *db_bind(struct db *d, enum sql which, struct err *e, const char *types, ...);
 

@@ -217,6 +217,28 @@ static int compare_evaluation(struct db *d, const struct row *r, struct save_ans
     return differs(a, r->epoch, "evaluation", stored, r->evaluation.hash);
 }
 
+static bool same_bytes(sqlite3_stmt *s, int column, const void *now, size_t bytes)
+{
+    return (size_t)sqlite3_column_bytes(s, column) == bytes &&
+           (bytes == 0 || memcmp(sqlite3_column_blob(s, column), now, bytes) == 0);
+}
+
+static int compare_predictions(struct db *d, const struct row *r, struct save_answer *a,
+                               struct err *e)
+{
+    const struct row_predictions *p = &r->predictions;
+    sqlite3_stmt *s = db_bind(d, SQL_PREDICTIONS_GET, e, "ii", a->run, r->epoch);
+    int found = s ? db_step(d, s, e) : E_STORE;
+    if (found < 0 || (!found && !p->count)) return found;
+    bool same = found && same_bytes(s, 0, p->input, p->count * sizeof *p->input) &&
+                same_bytes(s, 1, p->label, p->count * sizeof *p->label) &&
+                same_bytes(s, 2, p->root, (size_t)p->count * p->classes * sizeof *p->root);
+    if (found) db_done(s);
+    return same ? OK
+                : differs(a, r->epoch, "predictions", found ? "other numbers" : "nothing",
+                          p->count ? "these" : "nothing");
+}
+
 static int compare(struct db *d, const struct row *r, struct save_answer *a, struct err *e)
 {
     int rc = compare_table(d, r, a, METRIC_TABLE_epochs, e);
@@ -225,6 +247,7 @@ static int compare(struct db *d, const struct row *r, struct save_answer *a, str
     if (rc == OK && a->verdict == VERDICT_STORED) rc = compare_pruning(d, r, a, e);
     if (rc == OK && a->verdict == VERDICT_STORED) rc = compare_features(d, r, a, e);
     if (rc == OK && a->verdict == VERDICT_STORED) rc = compare_evaluation(d, r, a, e);
+    if (rc == OK && a->verdict == VERDICT_STORED) rc = compare_predictions(d, r, a, e);
     return rc;
 }
 
@@ -313,6 +336,15 @@ static int stage_sketch(struct db *d, const struct row *r, int64_t run, struct e
     return rc < 0 ? rc : clouds_stage(d->clouds, &x, e);
 }
 
+static int insert_predictions(struct db *d, const struct row *r, int64_t run, struct err *e)
+{
+    const struct row_predictions *p = &r->predictions;
+    return db_do(d, SQL_PREDICTIONS_INSERT, e, "iiibbb", run, r->epoch, (int64_t)p->classes,
+                 (const void *)p->input, p->count * sizeof *p->input, (const void *)p->label,
+                 p->count * sizeof *p->label, (const void *)p->root,
+                 (size_t)p->count * p->classes * sizeof *p->root);
+}
+
 static int insert(struct db *d, const struct row *r, int64_t run, size_t *rows, struct err *e)
 {
     int rc = insert_table(d, r, run, METRIC_TABLE_epochs, e);
@@ -328,6 +360,7 @@ static int insert(struct db *d, const struct row *r, int64_t run, size_t *rows, 
         rc = db_do(d, SQL_FEATURE_INSERT, e, "iittd", run, r->epoch, f->layer, f->name, f->value);
     }
     if (rc == OK && r->evaluation.hash) rc = insert_evaluation(d, &r->evaluation, run, e);
+    if (rc == OK && r->predictions.count) rc = insert_predictions(d, r, run, e);
     return rc == OK && r->sketch && d->clouds ? stage_sketch(d, r, run, e) : rc;
 }
 

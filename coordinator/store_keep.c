@@ -243,10 +243,11 @@ static int drop_clouds(struct db *d, int64_t sweep, struct err *e)
 
 int keep_wipe_failed(struct db *d, int64_t sweep, struct err *e)
 {
-    static const enum sql drops[] = {
-        SQL_FAILED_DROP_EPOCHS,      SQL_FAILED_DROP_GEOMETRY,  SQL_FAILED_DROP_PRUNING,
-        SQL_FAILED_DROP_FEATURES,    SQL_FAILED_DROP_SUMMARIES, SQL_FAILED_DROP_EMBEDDING,
-        SQL_FAILED_DROP_CHECKPOINTS, SQL_FAILED_DROP_MODELS,    SQL_FAILED_BLANK};
+    static const enum sql drops[] = {SQL_FAILED_DROP_EPOCHS,      SQL_FAILED_DROP_GEOMETRY,
+                                     SQL_FAILED_DROP_PRUNING,     SQL_FAILED_DROP_FEATURES,
+                                     SQL_FAILED_DROP_PREDICTIONS, SQL_FAILED_DROP_SUMMARIES,
+                                     SQL_FAILED_DROP_EMBEDDING,   SQL_FAILED_DROP_CHECKPOINTS,
+                                     SQL_FAILED_DROP_MODELS,      SQL_FAILED_BLANK};
     int rc = drop_clouds(d, sweep, e);
     if (rc == OK) rc = doom_all(d, db_bind(d, SQL_FAILED_FILES, e, "i", sweep), e);
     for (size_t i = 0; i < sizeof drops / sizeof *drops && rc == OK; i++)

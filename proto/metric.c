@@ -40,4 +40,5 @@ void row_clear(struct row *r, int64_t epoch)
     r->features = NULL;
     r->sketch = NULL;
     r->evaluation = (struct evaluation){0};
+    r->predictions = (struct row_predictions){0};
 }

@@ -58,6 +58,14 @@ struct evaluation {
     const float *ignorance, *truth; /* [SKETCH_ROWS], lent */
 };
 
+/* Roots of the probabilities of some inputs of the evaluation; all lent, none if count is 0. */
+struct row_predictions {
+    uint32_t count, classes;
+    const int32_t *input; /* [count], their numbers in the evaluation table, rising */
+    const int32_t *label; /* [count] */
+    const uint16_t *root; /* [count][classes], IEEE 754 half precision */
+};
+
 /* Everything a run says about one epoch. NaN is "not measured" (NULL in the tables). */
 struct row {
     int64_t epoch;
@@ -68,6 +76,7 @@ struct row {
     const struct feature *features; /* lent */
     const float *sketch;            /* [SKETCH_ROWS] or NULL, lent */
     struct evaluation evaluation;   /* of epoch 0, else hash is NULL */
+    struct row_predictions predictions;
 };
 
 /* Sets every value to NaN and no pruning, features, sketch or evaluation. */

@@ -41,6 +41,7 @@ struct settings {
     int64_t fisher_samples;         /* of the test set, from its start; 0: all */
     double stiff_threshold;         /* of the diagonal Fisher information */
     int64_t snapshots;              /* of the evaluation table of ising */
+    int64_t predictions;            /* epochs in a doubling whose predictions are kept; 0: none */
     struct epoch_list save_model;   /* epochs whose weights are kept as safetensors */
     int64_t checkpoint_every_ms;
     int64_t max_attempts, max_losses;

@@ -8,8 +8,8 @@
 #include "proto/wire.h"
 
 #include "common/hash.h"
-#include "proto/sketch.h"
 #include "proto/utf8.h"
+#include "proto/wire_sketch.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -163,28 +163,6 @@ static const char *features_fault(const Grokd__Epoch *m)
     return NULL;
 }
 
-/* Blocks of the C library are aligned for any type. */
-static const float *sketch_of(const ProtobufCBinaryData *bytes)
-{
-    return (const float *)(const void *)bytes->data;
-}
-
-static bool sketch_ok(const ProtobufCBinaryData *bytes)
-{
-    if (bytes->len != SKETCH_ROWS * sizeof(float)) return false;
-    for (size_t i = 0; i < SKETCH_ROWS; i++)
-        if (!isfinite(sketch_of(bytes)[i])) return false;
-    return true;
-}
-
-static const char *evaluation_fault(const Grokd__Evaluation *m)
-{
-    if (strlen(m->hash) != HASH_HEX - 1 || strspn(m->hash, "0123456789abcdef") != HASH_HEX - 1)
-        return "an evaluation whose hash is none";
-    if (m->samples < 1 || m->classes < 1) return "an evaluation without samples or classes";
-    return sketch_ok(&m->ignorance) && sketch_ok(&m->truth) ? NULL : "a landmark that is no sketch";
-}
-
 static const char *epoch_fault(const Grokd__Epoch *m)
 {
     if (m->n_ids != m->n_values) return "values that are not as many as their ids";
@@ -194,10 +172,9 @@ static const char *epoch_fault(const Grokd__Epoch *m)
             if (m->ids[i] == m->ids[j]) return "an id that stands twice in an epoch";
     for (size_t i = 0; i < m->n_values; i++)
         if (isnan(m->values[i])) return "a value that is NaN; what is not measured is left out";
-    if (m->has_sketch && !sketch_ok(&m->sketch)) return "a sketch that is none";
     const char *fault = pruning_fault(m->pruning, m->n_pruning);
     if (!fault) fault = features_fault(m);
-    return fault || !m->evaluation ? fault : evaluation_fault(m->evaluation);
+    return fault ? fault : wire_sketch_fault(m);
 }
 
 static const char *epochs_fault(const Grokd__Epochs *m)
@@ -406,37 +383,14 @@ static bool fill_values(Grokd__Epoch *m, const struct row *r)
     return true;
 }
 
-static bool fill_sketch(ProtobufCBinaryData *to, const float *sketch)
-{
-    to->len = SKETCH_ROWS * sizeof *sketch;
-    to->data = malloc(to->len);
-    if (to->data) memcpy(to->data, sketch, to->len);
-    return to->data != NULL;
-}
-
-static bool fill_evaluation(Grokd__Epoch *m, const struct evaluation *v)
-{
-    Grokd__Evaluation *to = m->evaluation = malloc(sizeof *to);
-    if (!to) return false;
-    grokd__evaluation__init(to);
-    to->hash = strdup(v->hash);
-    to->samples = v->samples;
-    to->classes = v->classes;
-    return to->hash && fill_sketch(&to->ignorance, v->ignorance) &&
-           fill_sketch(&to->truth, v->truth);
-}
-
 Grokd__Epoch *wire_epoch(const struct row *r)
 {
     Grokd__Epoch *m = malloc(sizeof *m);
     if (!m) return NULL;
     grokd__epoch__init(m);
     m->epoch = r->epoch;
-    m->has_sketch = r->sketch != NULL;
     if (fill_values(m, r) && (!r->pruning_count || fill_pruning(m, r)) &&
-        (!r->feature_count || fill_features(m, r)) &&
-        (!r->sketch || fill_sketch(&m->sketch, r->sketch)) &&
-        (!r->evaluation.hash || fill_evaluation(m, &r->evaluation)))
+        (!r->feature_count || fill_features(m, r)) && wire_sketch_fill(m, r))
         return m;
     grokd__epoch__free_unpacked(m, NULL);
     return NULL;
@@ -462,9 +416,5 @@ void wire_row(const Grokd__Epoch *m, struct row *r, struct pruning_point *points
     }
     r->feature_count = m->n_features;
     r->features = m->n_features ? features : NULL;
-    r->sketch = m->has_sketch ? sketch_of(&m->sketch) : NULL;
-    const Grokd__Evaluation *v = m->evaluation;
-    if (v)
-        r->evaluation = (struct evaluation){v->hash, v->samples, v->classes,
-                                            sketch_of(&v->ignorance), sketch_of(&v->truth)};
+    wire_sketch_row(m, r);
 }

@@ -83,11 +83,25 @@ static void put_base64(FILE *to, const void *data, size_t bytes)
     }
 }
 
-static void put_sketch(FILE *to, const char *name, const float *sketch)
+static void put_bytes(FILE *to, const char *name, const void *data, size_t bytes)
 {
     fprintf(to, ", \"%s\": \"", name);
-    put_base64(to, sketch, SKETCH_ROWS * sizeof *sketch);
+    put_base64(to, data, bytes);
     fputc('"', to);
+}
+
+static void put_sketch(FILE *to, const char *name, const float *sketch)
+{
+    put_bytes(to, name, sketch, SKETCH_ROWS * sizeof *sketch);
+}
+
+static void put_predictions(FILE *to, const struct row_predictions *p)
+{
+    fprintf(to, ", \"predictions\": {\"classes\": %" PRIu32, p->classes);
+    put_bytes(to, "inputs", p->input, p->count * sizeof *p->input);
+    put_bytes(to, "labels", p->label, p->count * sizeof *p->label);
+    put_bytes(to, "roots", p->root, (size_t)p->count * p->classes * sizeof *p->root);
+    fputc('}', to);
 }
 
 static void put_evaluation(FILE *to, const struct evaluation *v)
@@ -122,6 +136,7 @@ void train_json_row(FILE *to, const struct row *r)
     if (r->feature_count) fputc(']', to);
     if (r->sketch) put_sketch(to, "sketch", r->sketch);
     if (r->evaluation.hash) put_evaluation(to, &r->evaluation);
+    if (r->predictions.count) put_predictions(to, &r->predictions);
     fputs("}\n", to);
 }
 

@@ -48,6 +48,7 @@ void test_the_columns_of_the_design_are_there(void **state)
         {"workers", "worker_id uuid host cpu slots version git state connected_at last_seen_at"},
         {"pruning", "run_id epoch scheme layer fraction accuracy loss"},
         {"geometry", "run_id epoch sketch"},
+        {"predictions", "run_id epoch classes inputs labels roots"},
         {"evaluations", "evaluation_id hash task samples classes sketch_rows ignorance truth"},
         {"features", "run_id epoch layer name value"},
         {"summaries",

@@ -113,3 +113,46 @@ void test_a_sketch_that_is_far_off_is_an_event(void **state)
     assert_int_equal(help_int(&h, "SELECT count(*) FROM events WHERE kind = 'sketch'"), 1);
     help_close(&h);
 }
+
+void test_predictions_are_stored_and_compared(void **state)
+{
+    (void)state;
+    static const int32_t inputs[2] = {5, 9}, labels[2] = {1, 0};
+    uint16_t roots[6] = {0x3c00, 0, 0, 0, 0x3800, 7};
+    struct help h;
+    help_open_run(&h, 1);
+    struct row r = sketched(0, truth), none = sketched(0, truth);
+    r.predictions = (struct row_predictions){2, 3, inputs, labels, roots};
+    assert_int_equal(send_row(&h, 1, &r).verdict, VERDICT_STORED);
+    assert_string_equal(help_text(&h,
+                                  "SELECT classes || hex(inputs) || hex(roots) FROM predictions "
+                                  "WHERE run_id = 1 AND epoch = 0 AND length(labels) = 8"),
+                        "30500000009000000003C00000000000000380700");
+    assert_int_equal(send_row(&h, 1, &r).verdict, VERDICT_STORED);
+    roots[5] = 8;
+    struct save_answer a = send_row(&h, 1, &r);
+    assert_int_equal(a.verdict, VERDICT_DIFFERS);
+    assert_non_null(strstr(a.reason, "predictions was stored as other numbers and is now these"));
+    assert_int_equal(send_row(&h, 1, &none).verdict, VERDICT_DIFFERS);
+    none.epoch = r.epoch = 1;
+    send_row(&h, 1, &none);
+    assert_int_equal(send_row(&h, 1, &r).verdict, VERDICT_DIFFERS);
+    help_close(&h);
+}
+
+void test_a_fresh_retry_forgets_predictions(void **state)
+{
+    (void)state;
+    static const int32_t one[1] = {0};
+    static const uint16_t root[1] = {0x3c00};
+    struct help h;
+    help_open_run(&h, 1);
+    struct row r = sketched(0, truth);
+    r.predictions = (struct row_predictions){1, 1, one, one, root};
+    send_row(&h, 1, &r);
+    help_one(&h, help_end(1, 1, "failed", RUN_FAILED));
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM predictions"), 1);
+    help_one(&h, (struct save){.kind = SAVE_RETRY, .sweep = 1, .fresh = true, .at_ms = HELP_AT});
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM predictions"), 0);
+    help_close(&h);
+}

@@ -33,6 +33,8 @@ static wire_envelope *two_epochs(void)
         {"fc1", "energy_mean", 0.1 + 0.2}, {"fc1", "energy_median", NAN}, {"fc1", "q", 1}};
     static const struct pruning_point curve[] = {{"layer", "", 0, 1, 0.01}, {"layer", "", 1, 0, 5}};
     static const float truth[SKETCH_ROWS] = {1, -2}, sketch[SKETCH_ROWS] = {-0.0F, 0.25F};
+    static const int32_t inputs[2] = {5, 9}, labels[2] = {1, 0};
+    static const uint16_t roots[6] = {0x3c00, 0, 0, 0, 0x3800, 7};
     static const char hash[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
     wire_envelope *m = malloc(sizeof *m);
     envelope(m, GROKD__ENVELOPE__BODY_EPOCHS);
@@ -53,6 +55,7 @@ static wire_envelope *two_epochs(void)
         r.feature_count = i ? 3 : 0;
         r.sketch = i ? sketch : NULL;
         if (i) r.evaluation = (struct evaluation){hash, 121, 11, sketch, truth};
+        if (i) r.predictions = (struct row_predictions){2, 3, inputs, labels, roots};
         m->epochs->epochs[i] = wire_epoch(&r);
         assert_non_null(m->epochs->epochs[i]);
     }
@@ -82,12 +85,16 @@ void test_rows_come_back_to_the_bit_and_nan_is_left_out(void **state)
     assert_string_equal(r.features[1].name, "q");
     assert_true(r.features[0].value == 0.1 + 0.2);
     assert_true(signbit(r.sketch[0]) && r.sketch[1] == 0.25F && r.sketch[255] == 0);
+    assert_int_equal(r.predictions.count * 10 + r.predictions.classes, 23);
+    assert_true(r.predictions.input[1] == 9 && r.predictions.label[0] == 1);
+    assert_int_equal(r.predictions.root[5], 7);
     assert_memory_equal(r.evaluation.hash, "0123456789abcdef0", 17);
     assert_int_equal(r.evaluation.samples * r.evaluation.classes, 1331);
     assert_true(r.evaluation.ignorance[1] == 0.25F && r.evaluation.truth[1] == -2);
     wire_row(back->epochs->epochs[0], &r, points, features);
     assert_null(r.sketch);
     assert_null(r.evaluation.hash);
+    assert_int_equal(r.predictions.count, 0);
     wire_free(&m);
     wire_free(&back);
     assert_null(back);
@@ -136,6 +143,15 @@ void test_sketches_that_cannot_be_are_refused(void **state)
     refused(m, "whose hash is none");
     last->evaluation->hash[63] = '\0';
     refused(m, "whose hash is none");
+    last->evaluation->hash[63] = '0';
+    last->predictions->roots.len -= 2;
+    refused(m, "do not fit together");
+    last->predictions->roots.len += 2;
+    last->predictions->classes = 2;
+    refused(m, "do not fit together");
+    last->predictions->classes = 3;
+    last->predictions->labels.len -= 4;
+    refused(m, "do not fit together");
     wire_free(&m);
 }
 

@@ -3,6 +3,7 @@
 #include "worker/measure/coords.h"
 
 #include "worker/measure/landmark.h"
+#include "worker/measure/sample.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -26,6 +27,9 @@ struct coords {
     size_t size;  /* of them */
     double *square[CHORDS], *arc[CHORDS], *block;
     struct landmark landmark;
+    struct sample sample;
+    int64_t kept; /* epochs in a doubling whose predictions are */
+    bool due;     /* this one's */
     struct sketch sum;
     float sketch[SKETCH_ROWS];
     int64_t start_epoch, here_epoch, before_epoch;
@@ -85,6 +89,7 @@ void coords_close(struct coords **out)
     if (!c) return;
     workspace_close(&c->work);
     landmark_close(&c->landmark);
+    sample_close(&c->sample);
     for (int i = 0; i < FIELDS; i++) free(c->field[i]);
     free(c->roots);
     free(c->flat);
@@ -92,6 +97,12 @@ void coords_close(struct coords **out)
     free(c->start);
     free(c->block);
     free(c);
+}
+
+int coords_keep(struct coords *c, int64_t n, struct err *e)
+{
+    c->kept = n;
+    return sample_open(&c->sample, c->table, e);
 }
 
 /* ---- the walk ---- */
@@ -170,6 +181,7 @@ static void read_chunk(struct coords *c, const struct model *m, const struct chu
 {
     make_roots(c, m, k, c->roots);
     if (k->sketched) table_sketch(c->table, &c->sum, c->roots, k->first, k->batch.count);
+    if (k->sketched && c->due) sample_take(&c->sample, c->roots, k->first, k->batch.count);
     chords_to_landmarks(c, k);
     if (c->here_epoch != NEVER) {
         chord_to(c, k, c->field[HERE], c->square[NOW]);
@@ -290,6 +302,7 @@ static void put_sketch(struct coords *c, struct row *row)
     double seen = sketch_distance2(c->sketch, t->truth);
     if (!isfinite(seen)) return;
     row->sketch = c->sketch;
+    if (c->due) row->predictions = sample_predictions(&c->sample);
     if (exact > 0) row->value[METRIC_sketch_error] = seen / (exact * exact) - 1;
     if (c->start_epoch == NEVER)
         row->evaluation = (struct evaluation){t->hash, (uint32_t)t->set[TABLE_WHOLE]->count,
@@ -313,6 +326,7 @@ static void swap_lists(struct coords *c)
 void coords_read(struct coords *c, const struct model *m, int64_t epoch, struct row *row)
 {
     sketch_clear(&c->sum);
+    c->due = sample_due(c->kept, c->here_epoch, epoch);
     walk(c, m, read_chunk, c->field[BEFORE]);
     landmark_update(&c->landmark, c->table->samples);
     for (int i = NOW; i < CHORDS; i++)

@@ -45,6 +45,9 @@ struct coords;
 int coords_open(struct coords **out, const struct table *t, const struct model *m, struct err *e);
 void coords_close(struct coords **c); /* accepts NULL, leaves NULL */
 
+/* From now on rows hold predictions at n epochs in every doubling (sample.h). */
+int coords_keep(struct coords *c, int64_t n, struct err *e);
+
 /* Fills the row's columns and sketch, and at the first call of all its evaluation; what is lent
  * stands until the next call. */
 void coords_read(struct coords *c, const struct model *m, int64_t epoch, struct row *row);

@@ -18,7 +18,9 @@ static int open_coords(void **state, const struct view *v, struct err *e)
     struct place *p = *state = calloc(1, sizeof *p);
     if (!p) return err_set(e, E_NOMEM, "coordinates: no memory");
     int rc = table_open(&p->table, v->params, (size_t)v->settings->snapshots, v->task, e);
-    return rc < 0 ? rc : coords_open(&p->coords, &p->table, v->model, e);
+    if (rc == OK) rc = coords_open(&p->coords, &p->table, v->model, e);
+    int64_t kept = v->settings->predictions;
+    return rc == OK && kept > 0 ? coords_keep(p->coords, kept, e) : rc;
 }
 
 static void close_coords(void *state)
