@@ -20,9 +20,10 @@ start() {
     PIDS+=($!)
 }
 
-# await SECONDS COMMAND...: until the command succeeds; the clock only bounds the wait.
+# await SECONDS COMMAND...: until the command succeeds; the clock only bounds the wait, generously, since a
+# machine that others use may be several times slower.
 await() {
-    local limit=$((SECONDS + $1)); shift
+    local limit=$((SECONDS + 4 * $1)); shift
     until "$@" 2>/dev/null; do
         [ $SECONDS -lt $limit ] || { echo "# waited in vain for: $*"; return 1; }
     done

@@ -3,7 +3,7 @@
 # never interrupted.
 . "$(dirname "$0")/lib.sh"
 SWEEP=$ROOT/tests/e2e/resume.yaml
-QUICK="--heartbeat 200ms --lease 2s"
+QUICK="--heartbeat 500ms --lease 6s"
 
 # The undisturbed sweep, made once: what all others must equal.
 undisturbed() {
