@@ -219,8 +219,7 @@ void test_a_fresh_retry_begins_anew_with_nothing_of_the_failed_run_left(void **s
     (void)state;
     struct help h;
     help_open_run(&h, 2);
-    struct save other = help_assign(2, 1, 1);
-    help_store(&h, &other, 1);
+    help_one(&h, help_assign(2, 1, 1));
     assert_int_equal(help_rows(&h, 2, 1, 0, 1).verdict, VERDICT_STORED);
     send(&h, 1, 0, "epoch 0", "weights");
     help_one(&h, help_end(1, 1, "failed", RUN_FAILED));

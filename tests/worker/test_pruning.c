@@ -12,12 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct pruning opened(const struct specimen *s, size_t points)
+static void start(struct pruning *p, const struct specimen *s, size_t points)
 {
-    struct pruning p;
     struct err e;
-    assert_int_equal(pruning_open(&p, &s->model, &s->task.test, points, &e), OK);
-    return p;
+    assert_int_equal(pruning_open(p, &s->model, &s->task.test, points, &e), OK);
 }
 
 /* Coarse weights, so that many magnitudes and logits are equal and many weights are zero. */
@@ -229,7 +227,8 @@ void test_every_step_of_every_order_has_the_accuracy_of_brute_force(void **state
     for (int kind = 0; kind < KINDS; kind++) {
         struct specimen s;
         open_kind(&s, (enum kind)kind);
-        struct pruning p = opened(&s, 0);
+        struct pruning p;
+        start(&p, &s, 0);
         int64_t *twin = calloc(s.model.parameters + 1, sizeof *twin);
         assert_true(p.walks);
         p.walk.tie = 1e-5f;
@@ -258,7 +257,8 @@ void test_stops_of_a_walk_equal_its_steps_and_a_forward_pass(void **state)
     for (int kind = 0; kind < KINDS; kind++) {
         struct specimen s;
         open_kind(&s, (enum kind)kind);
-        struct pruning p = opened(&s, 0);
+        struct pruning p;
+        start(&p, &s, 0);
         p.walk.tie = 1e-5f;
         for (size_t i = 0; i < SCHEMES; i++) {
             struct made m = make(&s, &schemes[i]);
@@ -292,7 +292,8 @@ static struct pruning_result measured(struct pruning *p, struct specimen *s, boo
 
 static void check_bound(struct specimen *s, const char *what)
 {
-    struct pruning p = opened(s, 0);
+    struct pruning p;
+    start(&p, s, 0);
     struct pruning_result exact = measured(&p, s, true), bisect = measured(&p, s, false);
     assert_true(exact.rule == METRIC_EXACT && exact.bound == 0);
     if (!(bisect.bound <= PRUNING_GOAL * bisect.c))
@@ -325,7 +326,8 @@ void test_relative_area_and_kept_weights_are_those_of_the_steps(void **state)
     (void)state;
     struct specimen s;
     open_kind(&s, TRAINED);
-    struct pruning p = opened(&s, 0);
+    struct pruning p;
+    start(&p, &s, 0);
     struct made m = make(&s, &schemes[0]);
     int64_t *twin = calloc(m.n + 1, sizeof *twin);
     ref_steps(&s.net, s.test, s.n_test, m.index, m.n, twin);
@@ -351,7 +353,8 @@ void test_a_network_that_is_never_right_has_no_share_of_its_accuracy(void **stat
     (void)state;
     struct specimen s;
     open_kind(&s, RANDOM);
-    struct pruning p = opened(&s, 5);
+    struct pruning p;
+    start(&p, &s, 5);
     order_make(&p.order, &s.model, ORDER_LAYER, 0, NULL);
     struct pruning_result r = pruning_measure(&p, &s.model, 0, 1, true);
     assert_true(isnan(r.relative) && isnan(r.kept) && r.rule == 5);
@@ -364,7 +367,8 @@ void test_a_network_of_fewer_weights_than_points_is_measured_by_its_steps(void *
     (void)state;
     struct specimen s;
     specimen_open(&s, 3, 2, 0.5);
-    struct pruning p = opened(&s, 0);
+    struct pruning p;
+    start(&p, &s, 0);
     struct pruning_result exact = measured(&p, &s, true), bisect = measured(&p, &s, false);
     assert_true(fabs(exact.c - bisect.c) <= bisect.bound + 1e-12 * exact.c);
     pruning_close(&p);
@@ -375,7 +379,8 @@ void test_a_network_of_fewer_weights_than_points_is_measured_by_its_steps(void *
 
 static void check_curve(struct specimen *s, size_t points)
 {
-    struct pruning p = opened(s, points);
+    struct pruning p;
+    start(&p, s, points);
     double *accuracy = calloc(points, sizeof *accuracy), *loss = calloc(points, sizeof *loss);
     double area = ref_pruning(&s->net, s->test, s->n_test, points, accuracy, loss);
     struct pruning_result r = measured(&p, s, true);
@@ -416,7 +421,8 @@ void test_the_first_point_has_the_bits_of_the_test_pass_and_the_model_is_left_al
     specimen_open(&s, 17, 50, 0.5);
     float *before = calloc(s.model.parameters, sizeof *before);
     model_flatten(&s.model, s.model.theta, before);
-    struct pruning p = opened(&s, 0);
+    struct pruning p;
+    start(&p, &s, 0);
     measured(&p, &s, true);
     measured(&p, &s, false);
     pruning_curve(&p, &s.model, "layer", "");
@@ -442,7 +448,8 @@ void test_fully_pruned_only_the_output_biases_speak(void **state)
         if (s.theta[l.b2 + c] > s.theta[l.b2 + best]) best = c;
     for (size_t i = 0; i < s.n_test; i++)
         hits += (size_t)(s.test[2 * i] + s.test[2 * i + 1]) % 13 == best;
-    struct pruning p = opened(&s, 0);
+    struct pruning p;
+    start(&p, &s, 0);
     measured(&p, &s, true);
     assert_int_equal(p.hits[p.order.n], hits);
     pruning_close(&p);

@@ -65,7 +65,8 @@ struct walk {
 /* Whether a model is of that kind. */
 bool walk_fits(const struct model *m);
 
-/* m gives the shape; the set's samples are copied. Gives; walk_close frees what is half made. */
+/* m gives the shape; the set's samples are copied. Gives; walk_close frees what is half made. A
+ * walk points into itself: it stays where it was opened. */
 int walk_open(struct walk *w, const struct model *m, const struct dataset *set, struct err *e);
 void walk_close(struct walk *w);
 
