@@ -21,7 +21,9 @@
     X(PHILOX_HOT, 5)         /* spins of a random start, epoch = snapshot; key data_seed */        \
     X(PHILOX_FLIP, 6)        /* heat-bath updates of them, epoch = snapshot; key data_seed */      \
     X(PHILOX_PREDICTIONS, 8) /* inputs whose predictions are kept; key the seed of sketches */     \
-    X(PHILOX_SKETCH, 7)      /* columns of the map of sketches, epoch = input; key its seed */
+    X(PHILOX_SKETCH, 7)      /* columns of the map of sketches, epoch = input; key its seed */     \
+    X(PHILOX_LANGEVIN, 9)    /* noise of a chain, epoch = 16 step + lane; key seed */              \
+    X(PHILOX_LANGEVIN_BATCH, 10) /* its batches, epoch = step; key seed */
 
 enum philox_purpose {
 #define X(name, number) name = number,

@@ -65,6 +65,9 @@ void settings_default(struct settings *s)
     s->checkpoint_every_ms = 60000;
     s->max_attempts = 3;
     s->max_losses = 10;
+    s->llc_batch = 512;
+    s->llc_gamma = 1;
+    s->llc_epsilon = 1e-3;
     s->stop_test_accuracy = NAN;
     strcpy(s->blas, "auto");
     s->sample_seed = -1;
@@ -251,6 +254,11 @@ int settings_check(const struct settings *s, struct err *e)
                        "grokd.stop.after: %" PRId64
                        " without an accuracy; expected grokd.stop.test_accuracy too",
                        s->stop_after);
+    if (s->llc_steps > 0 && !(s->llc_epsilon > 0))
+        return err_set(e, E_USAGE,
+                       "grokd.measure.llc.epsilon: none; expected a step size above 0 for %" PRId64
+                       " steps",
+                       s->llc_steps);
     return OK;
 }
 

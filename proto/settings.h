@@ -42,7 +42,9 @@ struct settings {
     double stiff_threshold;         /* of the diagonal Fisher information */
     int64_t snapshots;              /* of the evaluation table of ising */
     int64_t predictions;            /* epochs in a doubling whose predictions are kept; 0: none */
-    struct epoch_list save_model;   /* epochs whose weights are kept as safetensors */
+    int64_t llc_steps, llc_batch, llc_gamma; /* of the Langevin chain; no steps: none */
+    double llc_epsilon;
+    struct epoch_list save_model; /* epochs whose weights are kept as safetensors */
     int64_t checkpoint_every_ms;
     int64_t max_attempts, max_losses;
     double stop_test_accuracy; /* NaN: no stop rule */

@@ -75,6 +75,7 @@ static bool of_modular(int metric)
 
 static bool of_task(int metric, int64_t task)
 {
+    if (metric == METRIC_llc) return false; /* only when asked for */
     if (of_modular(metric)) return task == TASK_MODULAR_ADDITION;
     if (metric == METRIC_corr_energy || metric == METRIC_corr_abs_magnetization)
         return task == TASK_ISING;

@@ -77,6 +77,6 @@ struct gauge {
 };
 
 extern const struct gauge gauge_train_end, gauge_norm, gauge_pruning, gauge_fourier, gauge_geometry,
-    gauge_features, gauge_coords, gauge_waves, gauge_predictions, gauge_gini;
+    gauge_features, gauge_coords, gauge_waves, gauge_predictions, gauge_gini, gauge_llc;
 
 #endif

@@ -10,8 +10,9 @@
 /* Every measure, in the order in which they are taken. A new one is a line here, a line in
  * gauge.h, a line in proto/metric.def for each of its values, and a file. */
 static const struct gauge *const gauges[] = {
-    &gauge_train_end, &gauge_norm,   &gauge_pruning, &gauge_fourier,     &gauge_geometry,
-    &gauge_features,  &gauge_coords, &gauge_waves,   &gauge_predictions, &gauge_gini,
+    &gauge_train_end,   &gauge_norm,     &gauge_pruning, &gauge_fourier,
+    &gauge_geometry,    &gauge_features, &gauge_coords,  &gauge_waves,
+    &gauge_predictions, &gauge_gini,     &gauge_llc,
 };
 #define GAUGES (sizeof gauges / sizeof *gauges)
 
