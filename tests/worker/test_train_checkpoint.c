@@ -187,9 +187,16 @@ void test_a_shuffled_order_goes_on_where_it_was(void **state)
 void test_an_ising_run_resumed_after_some_epochs_gives_the_same_bits(void **state)
 {
     (void)state;
-    static const char *const arguments[] = {
-        "task=ising", "train_size=10",         "test_size=10",      "batch_size=5",
-        "epochs=4",   "grokd.measure.every=2", "glauber_sweeps=64", NULL};
+    static const char *const arguments[] = {"task=ising",
+                                            "train_size=10",
+                                            "test_size=10",
+                                            "batch_size=5",
+                                            "epochs=4",
+                                            "grokd.measure.every=2",
+                                            "grokd.measure.snapshots=20",
+                                            "grokd.measure.pruning.points=3",
+                                            "glauber_sweeps=64",
+                                            NULL};
     check_resumed(arguments, 2);
 }
 
