@@ -4,6 +4,7 @@
  */
 #include "worker/measure/coords.h"
 #include "worker/measure/gauge.h"
+#include "worker/measure/weights.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -45,30 +46,11 @@ static int save_coords(const void *state, const struct view *v, struct safetenso
 {
     const struct place *p = state;
     struct coords_history h = coords_so_far(p->coords);
-    size_t count = v->model->parameters, one = 1, parts = TABLE_PARTS;
-    float *flat = malloc(count * sizeof *flat);
-    if (!flat) return err_set(e, E_NOMEM, "coordinates: no memory");
-    model_flatten(v->model, h.start, flat);
+    size_t one = 1, parts = TABLE_PARTS;
     int rc = safetensors_add(s, "measure.start_epoch", ST_I64, 1, &one, &h.start_epoch, e);
-    if (rc == OK) rc = safetensors_add(s, "measure.start", ST_F32, 1, &count, flat, e);
+    if (rc == OK) rc = weights_save(v->model, h.start, "measure.start", s, e);
     if (rc == OK) rc = safetensors_add(s, "measure.arc_length", ST_F64, 1, &parts, h.length, e);
-    free(flat);
     return rc;
-}
-
-static int load_block(float *block, const struct view *v, const struct safetensors *s,
-                      const char *name, struct err *e)
-{
-    size_t count = v->model->parameters;
-    const struct safetensors_entry *entry;
-    int rc = safetensors_expect(s, name, ST_F32, 1, &count, &entry, e);
-    if (rc < 0) return rc;
-    float *flat = malloc(count * sizeof *flat);
-    if (!flat) return err_set(e, E_NOMEM, "coordinates: no memory");
-    memcpy(flat, safetensors_data(s, entry), count * sizeof *flat);
-    model_unflatten(v->model, flat, block);
-    free(flat);
-    return OK;
 }
 
 static int load_numbers(struct coords_history *h, const struct safetensors *s, struct err *e)
@@ -99,9 +81,9 @@ static int load_coords(void *state, const struct view *v, const struct safetenso
     float *block = vec_alloc(3 * size); /* size is a multiple of a vector: all three are aligned */
     if (!block) return err_set(e, E_NOMEM, "coordinates: no memory");
     h.start = block, h.before = block + size, h.here = block + 2 * size;
-    rc = load_block(block, v, s, "measure.start", e);
-    if (rc == OK) rc = load_block(block + size, v, s, "measure.before", e);
-    if (rc == OK) rc = load_block(block + 2 * size, v, s, "measure.here", e);
+    rc = weights_load(v->model, block, "measure.start", s, e);
+    if (rc == OK) rc = weights_load(v->model, block + size, "measure.before", s, e);
+    if (rc == OK) rc = weights_load(v->model, block + 2 * size, "measure.here", s, e);
     if (rc == OK) rc = coords_recall(p->coords, v->model, &h, e);
     free(block);
     return rc;

@@ -6,6 +6,7 @@
 #include "worker/measure/full.h"
 #include "worker/measure/gauge.h"
 #include "worker/measure/gini.h"
+#include "worker/measure/weights.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -203,32 +204,12 @@ static int save_geometry(const void *state, const struct view *v, struct safeten
                          struct err *e)
 {
     const struct road *r = state;
-    size_t count = v->model->parameters, two = 2;
+    size_t two = 2;
     const int64_t epochs[2] = {r->before_epoch, r->here_epoch};
-    float *flat = malloc(count * sizeof *flat);
-    if (!flat) return err_set(e, E_NOMEM, "geometry: no memory");
     int rc = safetensors_add(s, "measure.epochs", ST_I64, 1, &two, epochs, e);
-    model_flatten(v->model, r->before, flat);
-    if (rc == OK) rc = safetensors_add(s, "measure.before", ST_F32, 1, &count, flat, e);
-    model_flatten(v->model, r->here.theta, flat);
-    if (rc == OK) rc = safetensors_add(s, "measure.here", ST_F32, 1, &count, flat, e);
-    free(flat);
+    if (rc == OK) rc = weights_save(v->model, r->before, "measure.before", s, e);
+    if (rc == OK) rc = weights_save(v->model, r->here.theta, "measure.here", s, e);
     return rc;
-}
-
-static int load_block(float *block, const struct view *v, const struct safetensors *s,
-                      const char *name, struct err *e)
-{
-    size_t count = v->model->parameters;
-    const struct safetensors_entry *entry;
-    int rc = safetensors_expect(s, name, ST_F32, 1, &count, &entry, e);
-    if (rc < 0) return rc;
-    float *flat = malloc(count * sizeof *flat);
-    if (!flat) return err_set(e, E_NOMEM, "geometry: no memory");
-    for (size_t i = 0; i < count; i++) flat[i] = (float)safetensors_real(s, entry, i);
-    model_unflatten(v->model, flat, block);
-    free(flat);
-    return OK;
 }
 
 static int load_geometry(void *state, const struct view *v, const struct safetensors *s,
@@ -239,8 +220,8 @@ static int load_geometry(void *state, const struct view *v, const struct safeten
     int64_t epochs[2];
     const struct safetensors_entry *entry;
     int rc = safetensors_expect(s, "measure.epochs", ST_I64, 1, &two, &entry, e);
-    if (rc == OK) rc = load_block(r->here.theta, v, s, "measure.before", e);
-    if (rc == OK) rc = load_block(r->step, v, s, "measure.here", e);
+    if (rc == OK) rc = weights_load(v->model, r->here.theta, "measure.before", s, e);
+    if (rc == OK) rc = weights_load(v->model, r->step, "measure.here", s, e);
     if (rc < 0) return rc;
     memcpy(epochs, safetensors_data(s, entry), sizeof epochs);
     r->here_epoch = epochs[0];
