@@ -17,6 +17,13 @@ int64_t clock_now_ms(void)
     return read_ms(CLOCK_MONOTONIC);
 }
 
+double clock_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 int64_t clock_wall_ms(void)
 {
     return read_ms(CLOCK_REALTIME);

@@ -2,10 +2,10 @@
 /* measure: walks the list of gauges at the measured epochs; see the header for what it promises. */
 #include "worker/measure/measure.h"
 
+#include "common/clock.h"
 #include "worker/measure/gauge.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 /* Every measure, in the order in which they are taken. A new one is a line here, a line in
  * gauge.h, a line in proto/metric.def for each of its values, and a file. */
@@ -56,18 +56,11 @@ void measure_close(struct measure **m)
     *m = NULL;
 }
 
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 int measure_epoch(struct measure *m, const struct model *model, int64_t epoch, struct row *row,
                   struct err *e)
 {
     int rc = OK;
-    double start = now_seconds();
+    double start = clock_seconds();
     if (!settings_measured(m->view.settings, epoch, m->view.params->epochs)) return OK;
     m->view.model = model;
     m->view.epoch = epoch;
@@ -80,7 +73,7 @@ int measure_epoch(struct measure *m, const struct model *model, int64_t epoch, s
     m->view.model = &m->shape;
     row->features = m->findings.at;
     row->feature_count = m->findings.count;
-    row->value[METRIC_measure_seconds] = now_seconds() - start;
+    row->value[METRIC_measure_seconds] = clock_seconds() - start;
     return rc;
 }
 

@@ -2,6 +2,7 @@
 /* trainer: opens task, model and optimizer, and walks the batches of an epoch. */
 #include "worker/train/trainer.h"
 
+#include "common/clock.h"
 #include "common/philox.h"
 #include "worker/train/filter.h"
 #include "worker/train/init.h"
@@ -11,7 +12,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct trainer {
     struct params p;
@@ -106,14 +106,6 @@ void trainer_close(struct trainer **t)
 /* ---- training ----------------------------------------------------------------------------------
  */
 
-/* Epochs take milliseconds: the clock of deadlines is too coarse. */
-static double now_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static int check_float_mode(struct err *e)
 {
     if (vec_float_mode_holds()) return OK;
@@ -161,7 +153,7 @@ static void row_test(struct trainer *t, struct row *r)
 
 int trainer_start(struct trainer *t, struct row *r, struct err *e)
 {
-    double from = now_seconds();
+    double from = clock_seconds();
     int rc = check_float_mode(e);
     if (rc < 0) return rc;
     row_clear(r, 0);
@@ -169,14 +161,14 @@ int trainer_start(struct trainer *t, struct row *r, struct err *e)
     r->value[METRIC_train_loss] = s.loss;
     r->value[METRIC_train_accuracy] = s.accuracy;
     row_test(t, r);
-    r->value[METRIC_seconds] = now_seconds() - from;
+    r->value[METRIC_seconds] = clock_seconds() - from;
     if (isfinite(s.loss)) return OK;
     return err_set(e, E_RUN, "diverged at epoch 0");
 }
 
 int trainer_epoch(struct trainer *t, struct row *r, struct err *e)
 {
-    double from = now_seconds();
+    double from = clock_seconds();
     int rc = check_float_mode(e);
     if (rc < 0) return rc;
     const struct dataset *d = epoch_order(t);
@@ -191,7 +183,7 @@ int trainer_epoch(struct trainer *t, struct row *r, struct err *e)
     r->value[METRIC_train_accuracy] = (double)sum.hits / (double)d->count;
     if (!isfinite(sum.loss)) return err_set(e, E_RUN, "diverged at epoch %" PRId64, t->done);
     row_test(t, r);
-    r->value[METRIC_seconds] = now_seconds() - from;
+    r->value[METRIC_seconds] = clock_seconds() - from;
     return OK;
 }
 
