@@ -352,7 +352,7 @@ void test_the_float_mode_is_set_and_its_loss_is_seen(void **state)
 
 /* ---- pruning walks ---- */
 
-enum { WALK = 48, WALK_CLASSES = 21 };
+enum { WALK = 48 };
 
 static void check_walk_add(const struct vec *kernels, float *out, size_t n)
 {
@@ -436,24 +436,49 @@ void test_a_row_is_added_and_its_range_told(void **state)
     at_levels(check_walk_row, WALK);
 }
 
-static void check_walk_top(const struct vec *kernels, float *out, size_t n)
+static void check_walk_rows(const struct vec *kernels, float *out, size_t n)
 {
-    (void)n;
-    float *f = random_floats(WALK_CLASSES * WALK, 1), *top = vec_alloc(WALK);
-    for (size_t classes = 1; classes <= WALK_CLASSES; classes++) {
-        kernels->walk_top(top, f, WALK, classes, WALK);
-        for (size_t s = 0; s < WALK; s++) {
-            float best = f[s];
-            for (size_t c = 1; c < classes; c++) best = fmaxf(best, f[c * WALK + s]);
-            assert_true(top[s] == best);
-        }
+    const uint16_t lane[] = {0, 2, 3, 6};
+    const float by[] = {0.3f, -1, 0, 2};
+    for (size_t ld = 16; ld <= n; ld += 16) {
+        float *g = random_floats(7 * ld, 1), *twin = random_floats(7 * ld, 1);
+        float *w = random_floats(ld, 2);
+        kernels->walk_rows(g, ld, w, by, lane, 4);
+        for (size_t i = 0; i < 4; i++)
+            for (size_t c = 0; c < ld; c++)
+                twin[lane[i] * ld + c] = fmaf(by[i], w[c], twin[lane[i] * ld + c]);
+        for (size_t i = 0; i < 7 * ld; i++) assert_true(g[i] == twin[i]);
+        memcpy(out, g, ld * sizeof *g);
+        free(g), free(twin), free(w);
     }
-    memcpy(out, top, WALK * sizeof *top);
-    free(f), free(top);
 }
 
-void test_the_greatest_of_any_number_of_classes_is_found(void **state)
+void test_a_row_is_added_to_the_samples_listed_and_to_no_other(void **state)
 {
     (void)state;
-    at_levels(check_walk_top, WALK);
+    at_levels(check_walk_rows, 272);
+}
+
+static void check_walk_join(const struct vec *kernels, float *out, size_t n)
+{
+    float *f = random_floats(32 * WALK, 1), *was = random_floats(32 * WALK, 1);
+    float *g = random_floats(WALK * 32, 2), *row = random_floats(WALK * 32, 2);
+    f[5 * WALK + 7] = was[5 * WALK + 7] = -INFINITY;
+    kernels->walk_join(out, f, WALK, g, 32, n);
+    for (size_t s = 0; s < n; s++) {
+        float best = -INFINITY;
+        for (size_t c = 0; c < 32; c++) {
+            assert_true(f[c * WALK + s] == was[c * WALK + s] + row[s * 32 + c]);
+            assert_true(g[s * 32 + c] == 0);
+            best = fmaxf(best, f[c * WALK + s]);
+        }
+        assert_true(out[s] == best);
+    }
+    free(f), free(was), free(g), free(row);
+}
+
+void test_rows_join_the_logits_and_the_greatest_is_told(void **state)
+{
+    (void)state;
+    at_levels(check_walk_join, WALK);
 }

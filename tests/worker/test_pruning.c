@@ -265,7 +265,8 @@ void test_stops_of_a_walk_equal_its_steps_and_a_forward_pass(void **state)
             size_t stop[] = {m.n / 5, m.n / 2, m.n / 2, m.n / 2 + 1, 2 * m.n / 3, m.n * 9 / 10};
             int64_t hits[6];
             walk_every(&p.walk, &s.model, m.order.merged, m.n, p.hits);
-            walk_at(&p.walk, &s.model, m.order.merged, stop, 6, hits);
+            assert_int_equal(walk_at(&p.walk, &s.model, m.order.merged, stop, 6, 1, hits),
+                             s.n_test);
             memcpy(p.pruned.theta, s.model.theta, s.model.size * sizeof(float));
             for (size_t k = 0, done = 0; k < 6; k++) {
                 while (done < stop[k]) p.pruned.theta[m.order.merged[done++]] = 0;
@@ -278,6 +279,34 @@ void test_stops_of_a_walk_equal_its_steps_and_a_forward_pass(void **state)
         pruning_close(&p);
         specimen_close(&s);
     }
+}
+
+void test_a_walk_through_many_blocks_equals_its_steps_and_a_forward_pass(void **state)
+{
+    (void)state;
+    struct specimen s;
+    specimen_open(&s, 31, 16, 0.5);
+    struct pruning p;
+    start(&p, &s, 0);
+    p.walk.tie = 1e-5f;
+    struct made m = make(&s, &schemes[0]);
+    size_t stop[] = {0, m.n / 3, m.n / 2, m.n * 3 / 4}, blocks = s.n_test / WALK_LANES + 1;
+    int64_t hits[4], some[4];
+    assert_true(blocks > 2);
+    walk_every(&p.walk, &s.model, m.order.merged, m.n, p.hits);
+    assert_int_equal(walk_at(&p.walk, &s.model, m.order.merged, stop, 4, 1, hits), s.n_test);
+    assert_int_equal(walk_at(&p.walk, &s.model, m.order.merged, stop, 4, blocks, some), WALK_LANES);
+    memcpy(p.pruned.theta, s.model.theta, s.model.size * sizeof(float));
+    for (size_t k = 0, done = 0; k < 4; k++) {
+        while (done < stop[k]) p.pruned.theta[m.order.merged[done++]] = 0;
+        double a = dataset_score(&s.task.test, &p.pruned, &p.workspace).accuracy;
+        assert_int_equal(hits[k], p.hits[stop[k]]);
+        assert_int_equal(hits[k], llround(a * (double)s.n_test));
+        assert_true(some[k] <= hits[k]);
+    }
+    unmake(&m);
+    pruning_close(&p);
+    specimen_close(&s);
 }
 
 /* ---- rules ---- */

@@ -4,18 +4,29 @@
 
 #include <math.h>
 
+static double rise(const struct area_point *right)
+{
+    return fmax(right[0].accuracy - right[-1].accuracy, 0);
+}
+
+/* What interval i, between the points i - 1 and i, has of the doubt. */
+static double share(const struct area_point *point, size_t points, size_t i, double grain)
+{
+    double width = point[i].fraction - point[i - 1].fraction, unseen = rise(&point[i]);
+    if (i > 1) unseen = fmax(unseen, rise(&point[i - 1]));
+    if (i + 1 < points) unseen = fmax(unseen, rise(&point[i + 1]));
+    return width * (fabs(point[i].accuracy - point[i - 1].accuracy) / 2 + unseen + grain * width);
+}
+
 struct area area_of_points(const struct area_point *point, size_t points, double grain)
 {
-    double area = 0, change = 0, rise = grain, squares = 0;
+    struct area a = {0, 0};
     for (size_t i = 1; i < points; i++) {
-        double width = point[i].fraction - point[i - 1].fraction;
-        double step = point[i].accuracy - point[i - 1].accuracy;
-        area += width * (point[i - 1].accuracy + point[i].accuracy) / 2;
-        change += width * fabs(step);
-        rise += fmax(step, 0);
-        squares += width * width;
+        a.area += (point[i].fraction - point[i - 1].fraction) *
+                  (point[i - 1].accuracy + point[i].accuracy) / 2;
+        a.doubt += share(point, points, i, grain);
     }
-    return (struct area){area, change / 2 + rise * squares};
+    return a;
 }
 
 struct area area_of_steps(const double *at, const int64_t *hits, size_t n, size_t samples)
@@ -39,13 +50,6 @@ double area_bound(struct area a)
     return c * c * a.doubt;
 }
 
-/* Share of an interval in the doubt; rise: of all. */
-static double share(const struct area_point *right, double rise)
-{
-    double width = right[0].fraction - right[-1].fraction;
-    return width * (fabs(right[0].accuracy - right[-1].accuracy) / 2 + rise * width);
-}
-
 /* Parts of an interval of a share, one part being worth `price` of doubt: m parts leave share/m,
  * and share/m + m price is least at m^2 = share/price. */
 static double parts_of(double share_, double price, double width, double least)
@@ -54,13 +58,13 @@ static double parts_of(double share_, double price, double width, double least)
     return fmax(1, fmin(parts, floor(width / least)));
 }
 
-static double cut(const struct area_point *point, size_t points, double rise, double price,
+static double cut(const struct area_point *point, size_t points, double grain, double price,
                   double least, double *added)
 {
     double doubt = 0;
     *added = 0;
     for (size_t i = 1; i < points; i++) {
-        double e = share(&point[i], rise);
+        double e = share(point, points, i, grain);
         double m = parts_of(e, price, point[i].fraction - point[i - 1].fraction, least);
         doubt += e / m;
         *added += m - 1;
@@ -71,13 +75,12 @@ static double cut(const struct area_point *point, size_t points, double rise, do
 size_t area_refine(const struct area_point *point, size_t points, double grain, double goal,
                    double least, size_t most, double *fraction)
 {
-    double rise = grain, added, dear = 1, cheap = 1e-18;
+    double added, dear = 1, cheap = 1e-18;
     size_t count = 0;
-    for (size_t i = 1; i < points; i++) rise += fmax(point[i].accuracy - point[i - 1].accuracy, 0);
     /* The highest price that leaves little enough doubt, or cuts as often as it may. */
     for (int i = 0; i < 64; i++) {
         double price = sqrt(dear * cheap);
-        double doubt = cut(point, points, rise, price, least, &added);
+        double doubt = cut(point, points, grain, price, least, &added);
         if (doubt <= goal || added > (double)most)
             cheap = price;
         else
@@ -85,7 +88,7 @@ size_t area_refine(const struct area_point *point, size_t points, double grain, 
     }
     for (size_t i = 1; i < points; i++) {
         double from = point[i - 1].fraction, width = point[i].fraction - from;
-        double parts = parts_of(share(&point[i], rise), cheap, width, least);
+        double parts = parts_of(share(point, points, i, grain), cheap, width, least);
         for (double k = 1; k < parts && count < most; k++)
             fraction[count++] = from + width * k / parts;
     }

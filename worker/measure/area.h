@@ -5,14 +5,14 @@
  * From N + 1 points (p_i, a_i), p_0 = 0 and p_N = 1:
  *
  *   area  = sum over i of dp_i (a_{i-1} + a_i)/2
- *   doubt = sum over i of dp_i (|a_i - a_{i-1}|/2 + U dp_i),   U = grain + sum of all a_i - a_{i-1}
- * > 0
+ *   doubt = sum over i of dp_i (|a_i - a_{i-1}|/2 + r_i + grain dp_i)
+ *   r_i   = the greatest of the rises a_j - a_{j-1} > 0, j from i - 1 to i + 1, or 0
  *
  * For an accuracy that never rises with pruning the first term alone is a proven bound of the
  * error: in every interval the curve lies between its ends. If it also rises inside intervals, by
- * u_i in all, the error grows by at most dp_i u_i; the second term allows for rises that are not
- * seen as many, per fraction pruned, as are seen from point to point, and one sample (grain, 1/n)
- * more. So the doubt is a bound for curves that rise no more between the points than that; of the
+ * u_i in all, the error grows by at most dp_i u_i; the other terms allow for rises that are not
+ * seen as great as those seen there and next to it, and one sample (grain, 1/n) more on the whole
+ * way. So the doubt is a bound for curves that rise no more between the points than that; of the
  * whole step function it is 0.
  */
 #ifndef GROKD_MEASURE_AREA_H

@@ -64,14 +64,14 @@ static void evaluate_dense(struct pruning *p, const struct model *m, struct area
     }
 }
 
+/* every: as walk_at's. */
 static void evaluate_walking(struct pruning *p, const struct model *m, struct area_point *point,
-                             size_t count)
+                             size_t count, size_t every)
 {
-    size_t stop[PRUNING_MOST];
+    size_t stop[PRUNING_MOST] = {0};
     for (size_t i = 0; i < count; i++) stop[i] = order_count(&p->order, point[i].fraction);
-    walk_at(&p->walk, m, p->order.merged, stop, count, p->hits);
-    for (size_t i = 0; i < count; i++)
-        point[i].accuracy = (double)p->hits[i] / (double)p->set->count;
+    size_t seen = walk_at(&p->walk, m, p->order.merged, stop, count, every, p->hits);
+    for (size_t i = 0; i < count; i++) point[i].accuracy = (double)p->hits[i] / (double)seen;
 }
 
 /* A walk pays for what lies between its points, a forward pass for each point alone: a point is
@@ -88,7 +88,7 @@ static void evaluate(struct pruning *p, const struct model *m, struct area_point
         for (end = i + 1; end < count; end++)
             if (!worth_a_walk(p, point[end - 1].fraction, point[end].fraction)) break;
         if (end - i > 1)
-            evaluate_walking(p, m, point + i, end - i);
+            evaluate_walking(p, m, point + i, end - i, 1);
         else
             evaluate_dense(p, m, point + i, 1);
     }
@@ -108,13 +108,47 @@ static void add_points(struct pruning *p, const struct model *m, const double *f
 /* ---- rules ------------------------------------------------------------------------------------
  */
 
-/* What the first look is at. Walking from the end is cheap per point and dear per weight, and half
- * of the weights of a trained network may go; forward passes are dear per point. */
-static size_t first_look(const struct pruning *p, double *fraction)
+/* The sketch of a curve: as many points, from a fraction on, of one block of samples in so many. */
+#define SKETCH       24
+#define SKETCH_FROM  0.25
+#define SKETCH_EVERY 6
+#define SKETCH_GOAL  0.72 /* of the goal: what it says is not sure, and a second walk is dear */
+
+static int by_size(const void *a, const void *b)
 {
-    size_t count = 0, parts = p->walks ? 384 : 8;
-    for (size_t i = p->walks ? parts / 2 : 1; i <= parts; i++)
-        fraction[count++] = (double)i / (double)parts;
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Where to walk: a sketch of the curve from few samples says where it falls, and there it is cut as
+ * finely as the goal asks for. The sketch decides how much work is done, never the result's bound.
+ */
+static size_t walk_look(struct pruning *p, const struct model *m, double accuracy, double *fraction)
+{
+    struct area_point sketch[SKETCH + 1] = {{0, accuracy}};
+    for (size_t i = 1; i <= SKETCH; i++)
+        sketch[i].fraction = SKETCH_FROM + (1 - SKETCH_FROM) * (double)i / SKETCH;
+    evaluate_walking(p, m, sketch + 1, SKETCH, SKETCH_EVERY);
+    for (size_t i = SKETCH; i-- > 0;)
+        sketch[i].accuracy = fmax(sketch[i].accuracy, sketch[i + 1].accuracy);
+    struct area a = area_of_points(sketch, SKETCH + 1, grain(p));
+    size_t count =
+        area_refine(sketch + 1, SKETCH, grain(p), SKETCH_GOAL * PRUNING_GOAL * (1 - a.area),
+                    1 / (double)p->order.n, PRUNING_MOST / 4, fraction);
+    double first = count > 0 ? fraction[0] : 1;
+    for (size_t i = 1; i <= SKETCH; i++)
+        if (i == SKETCH || sketch[i + 1].fraction > first) fraction[count++] = sketch[i].fraction;
+    qsort(fraction, count, sizeof *fraction, by_size);
+    return count;
+}
+
+/* What the first look is at: forward passes are dear per point. */
+static size_t first_look(struct pruning *p, const struct model *m, double accuracy,
+                         double *fraction)
+{
+    size_t count = 0, parts = 8;
+    if (p->walks) return walk_look(p, m, accuracy, fraction);
+    for (size_t i = 1; i <= parts; i++) fraction[count++] = (double)i / (double)parts;
     return count;
 }
 
@@ -124,7 +158,7 @@ static struct area bisect(struct pruning *p, const struct model *m, double accur
     size_t most = p->walks ? PRUNING_MOST / 4 : 32;
     p->point[0] = (struct area_point){0, accuracy};
     p->point_count = 1;
-    for (size_t count = first_look(p, fraction); count > 0;) {
+    for (size_t count = first_look(p, m, accuracy, fraction); count > 0;) {
         add_points(p, m, fraction, count);
         struct area a = area_of_points(p->point, p->point_count, grain(p));
         double goal = PRUNING_GOAL * (1 - a.area), least = 1 / (double)p->order.n;

@@ -26,7 +26,8 @@
  * Point 0 is the model itself and has the bits of test_loss and test_accuracy.
  *
  * Cost: one sort; a forward pass over the test set (n H P multiplications) for each point of a
- * curve, of a trapezoid, and of a bisection where walk.h does not fit; else that of its walks.
+ * curve, of a trapezoid, and of a bisection where walk.h does not fit; else that of its walks: a
+ * sketch of the curve from a sixth of the samples, and one or two through all of them.
  */
 #ifndef GROKD_MEASURE_PRUNING_H
 #define GROKD_MEASURE_PRUNING_H

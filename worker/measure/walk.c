@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* walk: blocks of samples, through which the parameters come back one by one. */
-#include "worker/measure/walk.h"
+/* walk: the samples in blocks, and where a walk through them begins. */
+#include "worker/measure/walk_block.h"
 
 #include "worker/num/vec.h"
 #include "worker/train/layer.h"
@@ -9,41 +9,69 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A parameter that comes back. to: neuron or class; from: input or neuron, or BIAS. */
-struct walk_step {
-    float weight;
-    uint32_t to, from;
-    bool output;
-};
-#define BIAS UINT32_MAX
-
 bool walk_fits(const struct model *m)
 {
     return m->layer_count == 3 && m->tensor_count == 4 && m->layer[0].kind == &layer_two_hot &&
            m->layer[1].kind == &layer_relu && m->layer[2].kind == &layer_dense;
 }
 
-/* Samples in the order of their labels, so that those of a label lie together. */
-static void sort_samples(struct walk *w, const struct dataset *set)
+/* ---- the order of samples ----------------------------------------------------------------------
+ */
+
+struct sample {
+    uint64_t key;
+    int32_t pair[2], label;
+};
+
+static int by_key(const void *a, const void *b)
 {
-    size_t s = 0;
-    for (int32_t c = 0; c < (int32_t)w->base.classes; c++)
-        for (size_t i = 0; i < set->count; i++)
-            if (set->label[i] == c) {
-                memcpy(w->pair[s], set->pair[i], sizeof *w->pair);
-                w->label[s++] = c;
-            }
+    uint64_t x = ((const struct sample *)a)->key, y = ((const struct sample *)b)->key;
+    return (x > y) - (x < y);
 }
+
+/* How many first operands a block's samples may have, so that it has as many second ones. */
+static uint64_t tile_side(const struct walk *w)
+{
+    double operands = (double)w->w1->cols / 2;
+    double share = (double)w->count / (operands * operands);
+    return (uint64_t)fmax(1, fmin(sqrt(WALK_LANES / share), operands));
+}
+
+/* A block's samples are those of a tile of the table of pairs: few inputs, so that few weights of
+ * the first layer matter to it. Within a block those of a label lie together. */
+static int sort_samples(struct walk *w, const struct dataset *set, struct err *e)
+{
+    struct sample *list = calloc(set->count + 1, sizeof *list);
+    uint64_t side = tile_side(w), inputs = w->w1->cols;
+    if (!list) return err_set(e, E_NOMEM, "pruning walk: no memory");
+    for (size_t i = 0; i < set->count; i++) {
+        uint64_t a = (uint64_t)set->pair[i][0], b = (uint64_t)set->pair[i][1];
+        list[i] = (struct sample){.key = (a / side * inputs + b) * inputs + a,
+                                  .pair = {(int32_t)a, (int32_t)b},
+                                  .label = set->label[i]};
+    }
+    qsort(list, set->count, sizeof *list, by_key);
+    for (size_t i = 0; i < set->count; i++)
+        list[i].key = i / WALK_LANES * w->base.classes + (uint64_t)list[i].label;
+    qsort(list, set->count, sizeof *list, by_key);
+    for (size_t i = 0; i < set->count; i++) {
+        memcpy(w->pair[i], list[i].pair, sizeof *w->pair);
+        w->label[i] = list[i].label;
+    }
+    free(list);
+    return OK;
+}
+
+/* ---- open and close ----------------------------------------------------------------------------
+ */
 
 static bool allocate(struct walk *w)
 {
     size_t lanes = WALK_LANES, inputs = w->w1->cols;
-    float **const floats[] = {&w->input, &w->bias, &w->output, &w->output_base, &w->z,
-                              &w->h,     &w->f,    &w->g,      &w->own,         &w->rival,
-                              &w->slack, &w->sure, &w->top,    &w->one,         &w->rows};
-    const size_t sizes[] = {w->w1->span,
-                            w->hidden,
-                            w->hidden * w->outputs,
+    float **const floats[] = {&w->output, &w->output_base, &w->z,     &w->h,     &w->f,
+                              &w->g,      &w->own,         &w->rival, &w->slack, &w->sure,
+                              &w->top,    &w->one,         &w->rows};
+    const size_t sizes[] = {w->hidden * w->outputs,
                             w->hidden * w->outputs,
                             w->hidden * lanes,
                             w->hidden * lanes,
@@ -59,10 +87,15 @@ static bool allocate(struct walk *w)
     w->pair = malloc((w->count + 1) * sizeof *w->pair);
     w->label = malloc((w->count + 1) * sizeof *w->label);
     w->step = malloc(w->base.parameters * sizeof *w->step);
+    w->front = malloc(w->base.parameters * sizeof *w->front);
+    w->back = malloc(w->base.parameters * sizeof *w->back);
+    w->start = calloc(inputs + 2, sizeof *w->start);
+    w->cursor = calloc(inputs + 1, sizeof *w->cursor);
     w->range = calloc(lanes, sizeof *w->range);
     w->first = calloc(inputs + 1, sizeof *w->first);
     w->labelled = calloc(w->base.classes + 1, sizeof *w->labelled);
-    bool all = w->pair && w->label && w->step && w->range && w->first && w->labelled;
+    bool all = w->pair && w->label && w->step && w->front && w->back && w->start && w->cursor &&
+               w->range && w->first && w->labelled;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         all &= (*floats[i] = vec_alloc(sizes[i])) != NULL;
     return all;
@@ -79,20 +112,22 @@ int walk_open(struct walk *w, const struct model *m, const struct dataset *set, 
     w->b2 = &w->base.tensor[w->base.layer[2].bias];
     w->hidden = VEC_ROUND(w->w1->rows), w->outputs = VEC_ROUND(w->w2->rows);
     if (!allocate(w)) return err_set(e, E_NOMEM, "pruning walk: no memory");
-    sort_samples(w, set);
     for (size_t s = 0; s < WALK_LANES; s++) w->one[s] = 1, w->all[s] = (uint16_t)s;
-    return OK;
+    return sort_samples(w, set, e);
 }
 
 void walk_close(struct walk *w)
 {
-    float *const floats[] = {w->input, w->bias, w->output, w->output_base, w->z,
-                             w->h,     w->f,    w->g,      w->own,         w->rival,
-                             w->slack, w->sure, w->top,    w->one,         w->rows};
+    float *const floats[] = {w->output, w->output_base, w->z,    w->h,   w->f,   w->g,   w->own,
+                             w->rival,  w->slack,       w->sure, w->top, w->one, w->rows};
     for (size_t i = 0; i < sizeof floats / sizeof *floats; i++) free(floats[i]);
     free(w->pair);
     free(w->label);
     free(w->step);
+    free(w->front);
+    free(w->back);
+    free(w->start);
+    free(w->cursor);
     free(w->range);
     free(w->first);
     free(w->labelled);
@@ -105,7 +140,7 @@ void walk_close(struct walk *w)
 
 static struct walk_step step_of(const struct walk *w, const float *theta, size_t place)
 {
-    struct walk_step s = {.weight = theta[place], .from = BIAS};
+    struct walk_step s = {.weight = theta[place], .from = WALK_BIAS};
     if (place < w->b1->offset) {
         s.to = (uint32_t)((place - w->w1->offset) % w->w1->col_stride);
         s.from = (uint32_t)((place - w->w1->offset) / w->w1->col_stride);
@@ -123,11 +158,12 @@ static struct walk_step step_of(const struct walk *w, const float *theta, size_t
 }
 
 /* The network without the first `pruned` of the order, and the steps back from there. */
-static void start_walk(struct walk *w, const struct model *m, const uint32_t *order, size_t pruned)
+void walk_start(struct walk *w, const struct model *m, const uint32_t *order, size_t pruned)
 {
     memcpy(w->base.theta, m->theta, m->size * sizeof *m->theta);
     for (size_t i = 0; i < pruned; i++) {
         w->step[i] = step_of(w, m->theta, order[i]);
+        w->step[i].index = (uint32_t)i;
         w->base.theta[order[i]] = 0;
     }
     w->any_output = false;
@@ -158,8 +194,8 @@ static void forward(struct walk *w)
 {
     for (size_t s = 0; s < w->lanes; s += VEC_LANES) {
         size_t count = w->lanes - s < VEC_LANES ? w->lanes - s : VEC_LANES;
-        vec->gather(w->rows, w->hidden, w->input, w->w1->col_stride, w->bias, w->at + s, count,
-                    w->hidden);
+        vec->gather(w->rows, w->hidden, w->base.theta + w->w1->offset, w->w1->col_stride,
+                    w->base.theta + w->b1->offset, w->at + s, count, w->hidden);
         vec->transpose(w->z + s, WALK_LANES, w->rows, w->hidden, count, w->hidden);
     }
     memcpy(w->h, w->z, w->hidden * WALK_LANES * sizeof *w->h);
@@ -185,15 +221,14 @@ static void set_labels(struct walk *w)
         for (; s < w->lanes && w->is[s] == (int32_t)c; s++) w->f[c * WALK_LANES + s] = -INFINITY;
         w->labelled[c + 1] = (uint16_t)s;
     }
+    for (size_t i = w->w2->rows * WALK_LANES; i < w->outputs * WALK_LANES; i++) w->f[i] = -INFINITY;
 }
 
-static void start_block(struct walk *w, size_t from)
+void walk_start_block(struct walk *w, size_t from)
 {
     w->lanes = w->count - from < WALK_LANES ? w->count - from : WALK_LANES;
     w->at = (const int32_t(*)[2])w->pair + from;
     w->is = w->label + from;
-    memcpy(w->input, w->base.theta + w->w1->offset, w->w1->span * sizeof *w->input);
-    memcpy(w->bias, w->base.theta + w->b1->offset, w->w1->rows * sizeof *w->bias);
     memcpy(w->output, w->output_base, w->hidden * w->outputs * sizeof *w->output);
     memset(w->z, 0, w->hidden * WALK_LANES * sizeof *w->z);
     memset(w->g, 0, w->outputs * WALK_LANES * sizeof *w->g);
@@ -201,146 +236,4 @@ static void start_block(struct walk *w, size_t from)
     list_inputs(w);
     forward(w);
     set_labels(w);
-}
-
-/* ---- who is right ------------------------------------------------------------------------------
- */
-
-/* Joins g to f for a sample. Returns its best rival. */
-static size_t join(struct walk *w, size_t s)
-{
-    float *g = w->g + s * w->outputs, *f = w->f + s, best = -INFINITY;
-    size_t rival = 0;
-    w->own[s] += g[w->is[s]];
-    for (size_t c = 0; c < w->w2->rows; c++) {
-        float x = f[c * WALK_LANES] += g[c];
-        if (x > best) best = x, rival = c;
-    }
-    memset(g, 0, w->outputs * sizeof *g);
-    w->range[s][0] = w->range[s][1] = 0;
-    w->top[s] = best;
-    return rival;
-}
-
-/* Samples that are right, walk_at's way: only those in doubt are joined. */
-static int64_t count_hits(struct walk *w)
-{
-    int64_t hits = 0;
-    vec->walk_top(w->top, w->f, WALK_LANES, w->w2->rows, VEC_ROUND(w->lanes));
-    for (size_t s = 0; s < w->lanes; s++) {
-        float lead = w->own[s] + w->g[s * w->outputs + (size_t)w->is[s]] - w->top[s];
-        if (lead > w->range[s][1]) {
-            hits++;
-        } else if (!(lead < w->range[s][0])) {
-            join(w, s);
-            hits += w->own[s] > w->top[s];
-        }
-    }
-    return hits;
-}
-
-/* Settles anew whether a sample is right, walk_every's way: what was sure is known again. Returns
- * how the number of right ones changes. */
-static int64_t settle(struct walk *w, size_t s)
-{
-    bool was = w->rival[s] < 0;
-    size_t rival = join(w, s);
-    bool is = w->own[s] > w->top[s];
-    w->rival[s] = is ? -1 : (float)rival;
-    w->sure[s] = fabsf(w->own[s] - w->top[s]);
-    w->slack[s] = 0;
-    return (int64_t)is - was;
-}
-
-static void measure_slack(struct walk *w, size_t s)
-{
-    const float *g = w->g + s * w->outputs;
-    float own = g[w->is[s]];
-    w->slack[s] = w->rival[s] < 0 ? w->range[s][1] - own : own - g[(size_t)w->rival[s]];
-}
-
-/* ---- steps -------------------------------------------------------------------------------------
- */
-
-/* A weight before neuron k is back: of the samples listed. Returns the change of hits, if every. */
-static int64_t step_input(struct walk *w, size_t k, const uint16_t *lane, size_t count, bool every)
-{
-    size_t ld = w->w1->col_stride;
-    int64_t change = 0;
-    for (size_t i = 0; i < count; i++) {
-        size_t s = lane[i];
-        float *z = &w->z[k * WALK_LANES + s], was = *z;
-        *z = (w->input[(size_t)w->at[s][0] * ld + k] + w->input[(size_t)w->at[s][1] * ld + k]) +
-             w->bias[k];
-        float by = (*z > 0 ? *z : 0) - (was > 0 ? was : 0);
-        if (by == 0) continue;
-        vec->walk_row(w->g + s * w->outputs, w->output + k * w->outputs, by, w->range[s],
-                      w->outputs);
-        if (!every) continue;
-        measure_slack(w, s);
-        if (!(w->sure[s] > w->slack[s])) change += settle(w, s);
-    }
-    return change;
-}
-
-static int64_t step_back(struct walk *w, const struct walk_step *p, bool every)
-{
-    const float *z = p->from == BIAS ? w->one : w->z + p->from * WALK_LANES;
-    float *f = w->f + p->to * WALK_LANES;
-    size_t n = VEC_ROUND(w->lanes), doubts = 0;
-    uint16_t doubt[WALK_LANES];
-    int64_t change = 0;
-    if (!p->output && p->from == BIAS) {
-        w->bias[p->to] = p->weight;
-        return step_input(w, p->to, w->all, w->lanes, every);
-    }
-    if (!p->output) {
-        w->input[p->from * w->w1->col_stride + p->to] = p->weight;
-        return step_input(w, p->to, w->lane + w->first[p->from],
-                          w->first[p->from + 1] - w->first[p->from], every);
-    }
-    if (p->from != BIAS) w->output[p->from * w->outputs + p->to] = p->weight;
-    for (size_t s = w->labelled[p->to]; s < w->labelled[p->to + 1]; s++) {
-        float by = p->weight * (z[s] > 0 ? z[s] : 0);
-        w->own[s] += by;
-        w->sure[s] += w->rival[s] < 0 ? by : -by;
-    }
-    if (!every) {
-        vec->walk_add(f, z, p->weight, n);
-        return 0;
-    }
-    const struct vec_watch watch = {w->own, w->rival, w->slack, w->sure};
-    doubts = vec->walk_watch(f, z, p->weight, (float)p->to, &watch, doubt, n);
-    for (size_t i = 0; i < doubts; i++) change += settle(w, doubt[i]);
-    return change;
-}
-
-void walk_at(struct walk *w, const struct model *m, const uint32_t *order, const size_t *stop,
-             size_t stops, int64_t *hits)
-{
-    if (stops == 0) return;
-    start_walk(w, m, order, stop[stops - 1]);
-    memset(hits, 0, stops * sizeof *hits);
-    for (size_t from = 0; from < w->count; from += WALK_LANES) {
-        size_t left = stop[stops - 1];
-        start_block(w, from);
-        for (size_t i = stops; i-- > 0;) {
-            while (left > stop[i]) step_back(w, &w->step[--left], false);
-            hits[i] += count_hits(w);
-        }
-    }
-}
-
-void walk_every(struct walk *w, const struct model *m, const uint32_t *order, size_t n,
-                int64_t *hits)
-{
-    start_walk(w, m, order, n);
-    memset(hits, 0, (n + 1) * sizeof *hits);
-    for (size_t from = 0; from < w->count; from += WALK_LANES) {
-        start_block(w, from);
-        hits[n] += (int64_t)w->lanes;
-        for (size_t s = 0; s < w->lanes; s++) hits[n] += settle(w, s);
-        for (size_t left = n; left-- > 0;) hits[left] += step_back(w, &w->step[left], true);
-    }
-    for (size_t i = n; i-- > 0;) hits[i] += hits[i + 1];
 }

@@ -6,12 +6,12 @@
  * every parameter comes back once. For all samples x it keeps the pre-activations z and the logits
  * f, in blocks of samples that stay in the cache:
  *
- *   W1[k,j] or b1[k] back   z_k of the samples with input j is summed anew, with the bits of a
- *                           forward pass; f += W2[:,k] (h_k after - h_k before), h = relu(z)
+ *   W1[k,j] or b1[k] back   z_k of the samples with input j grows by it;
+ *                           f += W2[:,k] (h_k after - h_k before), h = relu(z)
  *   W2[c,k] or b2[c] back   f_c += W2[c,k] h_k, or b2[c]
  *
- * What the first kind does to f is kept apart, sample by sample, and joined only where it could
- * change who is right: a bound of each sample's lead over its best rival says where.
+ * What the first kind does to f is kept apart, sample by sample, and joined at the stops, or only
+ * where it could change who is right: a bound of each sample's lead over its best rival says where.
  *
  * walk_every gives the accuracy after every single parameter: the whole step function. walk_at
  * gives it at chosen stops, for less. The logits differ from those of a forward pass by rounding
@@ -39,19 +39,22 @@ struct walk {
     struct model base;                      /* the network at the walk's start */
     size_t hidden, outputs;                 /* neurons and classes, in whole vectors */
     float tie;                              /* set before a walk: see above, above 0 */
-    /* Samples, sorted by label. */
+    /* Samples, in blocks of WALK_LANES; those of a block sorted by label. */
     size_t count;
     int32_t (*pair)[2], *label;
-    /* The parameters that come back, in the order of the walk. */
-    struct walk_step *step;
+    /* The parameters that come back: in the order in which they went, [parameters]; for walk_at
+     * those before the neurons by input, from start[input] on, and `behind` ones behind them. */
+    struct walk_step *step, *front, *back;
+    uint32_t *start, *cursor; /* [inputs + 2], [inputs + 1]: how far a block has come */
+    size_t behind;
     bool any_output; /* weights of base's output layer are not all 0 */
     /* A block of samples, and the parameters as they stand at a point of the walk. */
     size_t lanes;                            /* samples in it */
     const int32_t (*at)[2], *is;             /* its pairs and labels, lent from above */
-    float *input, *bias, *output;            /* W1 as in theta, b1, W2 as [hidden][outputs] */
+    float *output;                           /* W2 as [hidden][outputs] */
     float *output_base;                      /* of base, the same way */
     float *z, *h;                            /* [hidden][WALK_LANES]; h only at its start */
-    float *f;                                /* [classes][WALK_LANES], -infinity at the label */
+    float *f;                                /* [outputs][WALK_LANES], -infinity at the label */
     float *g;                                /* [WALK_LANES][outputs], to be added to f */
     float *own, *rival, *slack, *sure, *top; /* [WALK_LANES], see struct vec_watch */
     float *one;                              /* [WALK_LANES] of 1 */
@@ -71,9 +74,10 @@ int walk_open(struct walk *w, const struct model *m, const struct dataset *set, 
 void walk_close(struct walk *w);
 
 /* hits[i] = samples that are right when the first stop[i] of order (places in theta, no two equal)
- * are 0; stop rises, the last at most n. */
-void walk_at(struct walk *w, const struct model *m, const uint32_t *order, const size_t *stop,
-             size_t stops, int64_t *hits);
+ * are 0; stop rises, the last at most n. every: of each so many blocks of samples one is looked at,
+ * 1 for all. Returns how many samples were. */
+size_t walk_at(struct walk *w, const struct model *m, const uint32_t *order, const size_t *stop,
+               size_t stops, size_t every, int64_t *hits);
 
 /* hits[i] for every i from 0 to n. */
 void walk_every(struct walk *w, const struct model *m, const uint32_t *order, size_t n,

@@ -241,8 +241,15 @@ struct vec {
      * or above. g, w [n].   4*n operations.   Twin: a loop. */
     void (*walk_row)(float *g, const float *w, float by, float range[2], size_t n);
 
-    /* top[s] = the greatest of f[c][s], c < classes, for s < n; f [classes][ld]. Twin: a loop. */
-    void (*walk_top)(float *top, const float *f, size_t ld, size_t classes, size_t n);
+    /* g[lane[i]] += by[i] * w, fused, for i < count; g rows of ld floats, w [ld]. 2*ld*count
+     * operations.   Twin: a loop. */
+    void (*walk_rows)(float *g, size_t ld, const float *w, const float *by, const uint16_t *lane,
+                      size_t count);
+
+    /* f[c][s] += g[s][c] and top[s] = the greatest f[c][s], for c < ldg and s < n; then g = 0.
+     * f [ldg][ldf], g [n][ldg], n and ldg multiples of 16; f may be -infinity. 3*ldg*n operations.
+     * Twin: a loop. */
+    void (*walk_join)(float *top, float *f, size_t ldf, float *g, size_t ldg, size_t n);
 
     /* y = exp(x), y = ln(x) for normal positive x; n floats, y may be x. Within 2 ulp. */
     void (*exp)(float *y, const float *x, size_t n);
@@ -282,7 +289,8 @@ struct vec {
     X(walk_add)                                                                                    \
     X(walk_watch)                                                                                  \
     X(walk_row)                                                                                    \
-    X(walk_top)                                                                                    \
+    X(walk_rows)                                                                                   \
+    X(walk_join)                                                                                   \
     X(bytes_to_lanes)                                                                              \
     X(conv)                                                                                        \
     X(conv_slope)                                                                                  \
