@@ -17,11 +17,11 @@ static float *diagonal_of(const struct specimen *s, size_t samples, enum fisher_
     struct err e;
     float *block = vec_alloc(s->model.size), *flat = calloc(s->model.parameters, sizeof *flat);
     assert_int_equal(fisher_open(&f, &s->model, samples, &e), OK);
-    fisher_diagonal(&f, &s->model, &s->task.test, variant, block);
+    fisher_diagonal(&f, &s->model, &s->task.test, variant, NULL, block);
     model_flatten(&s->model, block, flat);
     /* A second call gives the same bits; padding is zero. */
     float *again = vec_alloc(s->model.size), *copy = vec_alloc(s->model.size);
-    fisher_diagonal(&f, &s->model, &s->task.test, variant, again);
+    fisher_diagonal(&f, &s->model, &s->task.test, variant, NULL, again);
     model_unflatten(&s->model, flat, copy);
     assert_memory_equal(again, block, s->model.size * sizeof *block);
     assert_memory_equal(copy, block, s->model.size * sizeof *block);

@@ -303,7 +303,7 @@ static void check_diagonal(struct golden *g, enum fisher_variant variant, const 
     assert_int_equal(entry->count, m->parameters);
     assert_int_equal(fisher_open(&f, m, 16, &e), OK);
     float *block = vec_alloc(m->size);
-    fisher_diagonal(&f, m, &g->specimen.task.test, variant, block);
+    fisher_diagonal(&f, m, &g->specimen.task.test, variant, NULL, block);
     model_flatten(m, block, g->specimen.flat);
     for (size_t i = 0; i < m->parameters; i++)
         most = fmax(most, safetensors_real(&g->tensors, entry, i));

@@ -38,9 +38,9 @@ void fisher_close(struct fisher *f)
 }
 
 void fisher_diagonal(struct fisher *f, const struct model *m, const struct dataset *set,
-                     enum fisher_variant variant, float *diagonal)
+                     enum fisher_variant variant, struct logits *known, float *diagonal)
 {
     size_t samples = f->samples && f->samples < set->count ? f->samples : set->count;
     memset(diagonal, 0, m->size * sizeof *diagonal);
-    if (samples) f->form->diagonal(f->state, m, set, samples, variant, diagonal);
+    if (samples) f->form->diagonal(f->state, m, set, samples, variant, known, diagonal);
 }

@@ -17,6 +17,7 @@
 #define GROKD_MEASURE_FISHER_H
 
 #include "common/err.h"
+#include "worker/measure/logits.h"
 #include "worker/train/model.h"
 #include "worker/train/task.h"
 
@@ -39,8 +40,9 @@ bool fisher_fits(const struct model *m, enum fisher_variant variant);
 int fisher_open(struct fisher *f, const struct model *m, size_t samples, struct err *e);
 void fisher_close(struct fisher *f);
 
-/* diagonal [m->size], laid out as theta, its padding 0; 64-byte aligned. All 0 for an empty set. */
+/* diagonal [m->size], laid out as theta, its padding 0; 64-byte aligned. All 0 for an empty set.
+ * known: the logits of m, if set is its test set and they have been taken; or NULL. */
 void fisher_diagonal(struct fisher *f, const struct model *m, const struct dataset *set,
-                     enum fisher_variant variant, float *diagonal);
+                     enum fisher_variant variant, struct logits *known, float *diagonal);
 
 #endif

@@ -161,8 +161,10 @@ static void add_chunk(struct backward *b, const struct model *m, const struct ba
 }
 
 static void diagonal_backward(void *state, const struct model *m, const struct dataset *set,
-                              size_t samples, enum fisher_variant variant, float *diagonal)
+                              size_t samples, enum fisher_variant variant, struct logits *known,
+                              float *diagonal)
 {
+    (void)known;
     struct backward *b = state;
     memset(b->sum, 0, m->size * sizeof *b->sum);
     for (size_t from = 0; from < samples; from += VEC_LANES) {

@@ -12,7 +12,8 @@
  *   W1[k,j]     S_k E[m_k x_j]       E[m_k x_j V_k]
  *
  * Regression: one walk over the samples for the moments, then one over each tensor; n H operations,
- * no logits. Classification: a forward pass and three products of its size. The variance is taken
+ * no logits. Classification: three products of the size of a forward pass, and
+ * one for the logits unless they are known. The variance is taken
  * about the weight of the most probable class t, so that what cancels is of the order of 1 - p_t:
  * with d_c = W2[c,k] - W2[t,k], V = sum of p_c d_c^2 - (sum of p_c d_c)^2.
  *
@@ -213,16 +214,24 @@ static void clear_lanes(const struct signal *z, size_t count)
         for (size_t s = count; s < VEC_LANES; s++) z->x[c * VEC_LANES + s] = 0;
 }
 
+/* Of the chunk from `from` on, and the hidden layer: whole chunks whose logits are known need the
+ * hidden layer alone. */
+static void find_chances(struct two_hot *f, const struct model *m, const struct batch *b,
+                         struct logits *known, size_t from)
+{
+    const struct signal *z = &f->workspace.value[m->layer_count];
+    bool whole = known && known->kept[LOGITS_TEST] && b->count == VEC_LANES;
+    model_forward_part(m, b, &f->workspace, 0, whole ? m->layer_count - 1 : m->layer_count);
+    if (!whole) clear_lanes(z, b->count);
+    chances_find(&f->chances, whole ? logits_chunk(known, LOGITS_TEST, from) : z->x);
+    find_spread(f);
+}
+
 /* w1: sums for the input weights, laid out as they are. */
 static void add_chunk(struct two_hot *f, const struct model *m, const struct net *n,
                       const struct batch *b, float *w1)
 {
-    const struct signal *z = &f->workspace.value[m->layer_count],
-                        *h = model_hidden(m, &f->workspace);
-    model_forward(m, b, &f->workspace);
-    clear_lanes(z, b->count);
-    chances_find(&f->chances, z->x);
-    find_spread(f);
+    const struct signal *h = model_hidden(m, &f->workspace);
     vec->gemm(f->first, f->hidden, f->chances.p, 1, VEC_LANES, m->theta + n->w2->offset,
               n->w2->row_stride, b->count, f->hidden, f->classes, 0);
     vec->gemm(f->second, f->hidden, f->chances.p, 1, VEC_LANES, f->squares, f->hidden, b->count,
@@ -247,7 +256,7 @@ static void clear_sums(struct two_hot *f, const struct model *m, const struct ne
 }
 
 static void classification(struct two_hot *f, const struct model *m, const struct dataset *set,
-                           size_t samples, float *diagonal)
+                           size_t samples, struct logits *known, float *diagonal)
 {
     struct net n = net_of(m);
     double all = (double)samples;
@@ -256,6 +265,7 @@ static void classification(struct two_hot *f, const struct model *m, const struc
     for (size_t from = 0; from < samples; from += VEC_LANES) {
         struct batch b = dataset_chunk(set, from);
         if (b.count > samples - from) b.count = samples - from;
+        find_chances(f, m, &b, known, from);
         add_chunk(f, m, &n, &b, diagonal + n.w1->offset);
     }
     if (f->chunks) flush(f);
@@ -270,12 +280,13 @@ static void classification(struct two_hot *f, const struct model *m, const struc
 }
 
 static void diagonal_two_hot(void *state, const struct model *m, const struct dataset *set,
-                             size_t samples, enum fisher_variant variant, float *diagonal)
+                             size_t samples, enum fisher_variant variant, struct logits *known,
+                             float *diagonal)
 {
     if (variant == FISHER_REGRESSION)
         regression(state, m, set, samples, diagonal);
     else
-        classification(state, m, set, samples, diagonal);
+        classification(state, m, set, samples, known, diagonal);
 }
 
 const struct fisher_form fisher_two_hot = {

@@ -175,8 +175,10 @@ static void fill_row(struct road *r, const struct view *v, struct row *row)
     fill_whole(r, v, prior, row);
 }
 
-/* The weights here become those before, the given ones those here, and the metric follows. */
-static void walk(struct road *r, const struct view *v, const float *theta, int64_t epoch)
+/* The weights here become those before, the given ones those here, and the metric follows. known:
+ * their logits, or NULL. */
+static void walk(struct road *r, const struct view *v, const float *theta, struct logits *known,
+                 int64_t epoch)
 {
     size_t bytes = r->here.size * sizeof *theta;
     memcpy(r->before, r->here.theta, bytes);
@@ -185,7 +187,7 @@ static void walk(struct road *r, const struct view *v, const float *theta, int64
     r->here_epoch = epoch;
     for (int i = 0; i < FISHER_VARIANTS; i++)
         if (r->metric[i])
-            fisher_diagonal(&r->fisher, &r->here, &v->task->test, (enum fisher_variant)i,
+            fisher_diagonal(&r->fisher, &r->here, &v->task->test, (enum fisher_variant)i, known,
                             r->metric[i]);
 }
 
@@ -194,7 +196,7 @@ static int read_geometry(void *state, const struct view *v, struct row *row, str
     (void)e;
     struct road *r = state;
     if (r->here_epoch != NEVER) fill_row(r, v, row);
-    walk(r, v, v->model->theta, v->epoch);
+    walk(r, v, v->model->theta, v->logits, v->epoch);
     if (r->metric[FISHER_REGRESSION])
         row->value[METRIC_gini_fisher] = gini_of(v->model, r->metric[FISHER_REGRESSION], r->word);
     return OK;
@@ -225,7 +227,7 @@ static int load_geometry(void *state, const struct view *v, const struct safeten
     if (rc < 0) return rc;
     memcpy(epochs, safetensors_data(s, entry), sizeof epochs);
     r->here_epoch = epochs[0];
-    walk(r, v, r->step, epochs[1]);
+    walk(r, v, r->step, NULL, epochs[1]);
     return OK;
 }
 

@@ -111,7 +111,7 @@ static void add_points(struct pruning *p, const struct model *m, const double *f
 /* The sketch of a curve: as many points, from a fraction on, of one block of samples in so many. */
 #define SKETCH       24
 #define SKETCH_FROM  0.25
-#define SKETCH_EVERY 6
+#define SKETCH_EVERY 8
 #define SKETCH_GOAL  0.72 /* of the goal: what it says is not sure, and a second walk is dear */
 
 static int by_size(const void *a, const void *b)
@@ -317,7 +317,7 @@ static int read_others(struct pruning_gauge *g, const struct view *v, struct row
     if (asked(v, ORDER_RESCALED))
         row->value[METRIC_compressibility_rescaled] = read_order(g, v, ORDER_RESCALED, 0);
     if (asked(v, ORDER_FISHER)) {
-        fisher_diagonal(&g->fisher, v->model, &v->task->test, FISHER_REGRESSION, g->diagonal);
+        fisher_diagonal(&g->fisher, v->model, &v->task->test, FISHER_REGRESSION, NULL, g->diagonal);
         row->value[METRIC_compressibility_fisher] = read_order(g, v, ORDER_FISHER, 0);
     }
     return asked(v, ORDER_SINGLE) ? read_singles(g, v, e) : OK;
