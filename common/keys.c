@@ -6,10 +6,12 @@
 #include "common/hash.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -178,8 +180,8 @@ static int allowed_read(struct keys *k, const char *path, struct err *e)
     return rc < 0 ? err_set(e, rc, "%s:%d: %s", path, number, why.text) : OK;
 }
 
-/* The list as it is, with the first client's key behind it. */
-static int allowed_append(const char *path, const char *key, struct err *e)
+/* The list as it is, with a key behind it. */
+static int allowed_append(const char *path, const char *key, const char *name, struct err *e)
 {
     static const char head[] = "# Public keys of clients that may come in: KEY NAME, one a line.\n";
     char *old = NULL, *text;
@@ -187,7 +189,7 @@ static int allowed_append(const char *path, const char *key, struct err *e)
     int rc = exists(path) ? file_read(path, ALLOWED_LIMIT, &old, &size, e) : OK;
     if (rc < 0) return rc;
     const char *gap = old && size && old[size - 1] != '\n' ? "\n" : "";
-    int n = asprintf(&text, "%s%s%s client\n", old ? old : head, gap, key);
+    int n = asprintf(&text, "%s%s%s %s\n", old ? old : head, gap, key, name);
     free(old);
     if (n < 0) return err_set(e, E_NOMEM, "%s: no memory", path);
     rc = file_write(path, text, (size_t)n, 0600, e);
@@ -212,7 +214,7 @@ int keys_open(struct keys *k, const char *dir, struct err *e)
                        "The first client's key, as in the access file. Whoever has it may come in.",
                        &new_client, e);
     if (rc == OK && (new_client || !exists(allowed)))
-        rc = allowed_append(allowed, k->client.public_key, e);
+        rc = allowed_append(allowed, k->client.public_key, "client", e);
     if (rc == OK) rc = allowed_read(k, allowed, e);
     if (rc < 0) keys_free(k);
     return rc;
@@ -275,6 +277,181 @@ int keys_endpoint_update(const struct keys *k, const char *dir, const char *endp
                         "grokd access: what a grokd-worker needs to come in. Copy it to the "
                         "machines of your workers,\n# show it to nobody else.",
                         fields, FIELDS, e);
+}
+
+/* ---- changing the list -------------------------------------------------------------------------
+ */
+
+int keys_allowed(const char *dir, struct sock_client **list, size_t *count, struct err *e)
+{
+    char path[PATH_MAX];
+    struct keys k = {0};
+    int rc = join(path, dir, "keys/allowed", e);
+    if (rc == OK && !exists(path))
+        rc = err_set(e, E_FILE, "%s: no keys yet; start grokd-coord --dir %s once", path, dir);
+    if (rc == OK) rc = allowed_read(&k, path, e);
+    if (rc < 0) free(k.allowed);
+    *list = rc < 0 ? NULL : k.allowed;
+    *count = rc < 0 ? 0 : k.allowed_count;
+    return rc;
+}
+
+/* One change at a time: the folder of keys is locked, and the list read. */
+struct change {
+    int lock;
+    char path[PATH_MAX]; /* of the list */
+    struct sock_client *list;
+    size_t count;
+};
+
+static int change_begin(struct change *c, const char *dir, struct err *e)
+{
+    char folder[PATH_MAX];
+    *c = (struct change){.lock = -1};
+    int rc = join(folder, dir, "keys", e);
+    if (rc == OK) rc = join(c->path, dir, "keys/allowed", e);
+    if (rc < 0) return rc;
+    c->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (c->lock >= 0 && flock(c->lock, LOCK_EX) < 0) return err_errno(e, E_FILE, "lock %s", folder);
+    return keys_allowed(dir, &c->list, &c->count, e);
+}
+
+static void change_end(struct change *c)
+{
+    free(c->list);
+    if (c->lock >= 0) close(c->lock);
+}
+
+static const struct sock_client *listed(const struct change *c, const char *which)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (!strcmp(c->list[i].key, which) || !strcmp(c->list[i].user, which)) return &c->list[i];
+    return NULL;
+}
+
+/* A name is part of a file's name. */
+static int check_name(const char *name, struct err *e)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    size_t n = strlen(name);
+    if (n && n < SOCK_USER && *name != '-' && *name != '.' && strspn(name, letters) == n) return OK;
+    return err_set(e, E_USAGE,
+                   "name '%.60s': 1 to %d of letters, digits, '_', '.', '-' expected, the first "
+                   "a letter, digit or '_'",
+                   name, SOCK_USER - 1);
+}
+
+static int check_new(const struct change *c, const char *key, const char *name, struct err *e)
+{
+    int rc = *name ? check_name(name, e) : OK;
+    if (rc < 0) return rc;
+    if (*name && listed(c, name))
+        return err_set(e, E_USAGE, "a key named %s is allowed already", name);
+    if (key && listed(c, key)) return err_set(e, E_USAGE, "the key %s is allowed already", key);
+    return OK;
+}
+
+int keys_add(const char *dir, const char *key, const char *name, struct err *e)
+{
+    struct change c;
+    if (!sock_key_valid(key))
+        return err_set(e, E_USAGE, "'%.60s': a key of 40 characters of Z85 expected", key);
+    int rc = change_begin(&c, dir, e);
+    if (rc == OK) rc = check_new(&c, key, name, e);
+    if (rc == OK) rc = allowed_append(c.path, key, name, e);
+    change_end(&c);
+    return rc;
+}
+
+/* The list without the lines of one key, comments kept. */
+static int allowed_remove(const char *path, const char *key, struct err *e)
+{
+    char *old, *text, *line;
+    size_t n = 0;
+    int rc = read_private(path, ALLOWED_LIMIT, &old, e);
+    if (rc < 0) return rc;
+    text = malloc(strlen(old) + 2);
+    for (char *rest = old; text && (line = strsep(&rest, "\n"));) {
+        if (!strncmp(line + strspn(line, " \t"), key, SOCK_KEY - 1) || (!rest && !*line)) continue;
+        n += (size_t)sprintf(text + n, "%s\n", line);
+    }
+    rc = text ? file_write(path, text, n, 0600, e) : err_set(e, E_NOMEM, "%s: no memory", path);
+    free(text);
+    free(old);
+    return rc;
+}
+
+int keys_revoke(const char *dir, const char *which, struct err *e)
+{
+    struct change c;
+    char path[PATH_MAX], file[SOCK_USER + 16];
+    int rc = change_begin(&c, dir, e);
+    const struct sock_client *x = rc == OK ? listed(&c, which) : NULL;
+    if (rc == OK && !x)
+        rc = err_set(e, E_USAGE, "no key '%.60s' is allowed; grokctl key list", which);
+    for (size_t i = 0; i < c.count && rc == OK; i++)
+        if (!strcmp(c.list[i].key, which) || !strcmp(c.list[i].user, which))
+            rc = allowed_remove(c.path, c.list[i].key, e);
+    if (rc == OK && check_name(x->user, NULL) == OK) {
+        snprintf(file, sizeof file, "keys/%s.access", x->user);
+        if ((rc = join(path, dir, file, e)) == OK) unlink(path);
+    }
+    change_end(&c);
+    return rc;
+}
+
+/* The access file of one worker: that of all with another pair. */
+static int write_worker(const char *dir, const char *path, struct access *a, struct err *e)
+{
+    struct keys_pair pair = a->client;
+    struct field fields[FIELDS];
+    char shared[PATH_MAX];
+    if (exists(path)) return err_set(e, E_USAGE, "%s is there already", path);
+    int rc = join(shared, dir, "access", e);
+    if (rc == OK) rc = access_read(a, shared, e);
+    if (rc < 0) return rc;
+    a->client = pair;
+    access_fields(a, fields);
+    return write_fields(path, "grokd access of one worker: its machine needs this file alone.",
+                        fields, FIELDS, e);
+}
+
+/* The first worker-N that nobody has. */
+static int free_name(const struct change *c, const char *dir, char name[SOCK_USER], struct err *e)
+{
+    char path[PATH_MAX], file[SOCK_USER + 16];
+    for (unsigned n = 1;; n++) {
+        snprintf(name, SOCK_USER, "worker-%u", n);
+        snprintf(file, sizeof file, "keys/%s.access", name);
+        int rc = join(path, dir, file, e);
+        if (rc < 0 || (!listed(c, name) && !exists(path))) return rc;
+    }
+}
+
+int keys_new(const char *dir, const char *wanted, const char *file, bool allow,
+             char name[SOCK_USER], char key[SOCK_KEY], char path[PATH_MAX], struct err *e)
+{
+    struct access a = {0};
+    struct change c;
+    char own[SOCK_USER + 16];
+    int rc = change_begin(&c, dir, e);
+    if (rc == OK && !wanted) rc = free_name(&c, dir, name, e);
+    if (rc == OK && wanted && (rc = check_name(wanted, e)) == OK)
+        snprintf(name, SOCK_USER, "%s", wanted);
+    if (rc == OK) rc = check_new(&c, NULL, name, e);
+    if (rc == OK) {
+        snprintf(own, sizeof own, "keys/%s.access", name);
+        rc = file ? join(path, ".", file, e) : join(path, dir, own, e);
+        if (rc == OK && file) snprintf(path, PATH_MAX, "%s", file);
+    }
+    if (rc == OK) rc = sock_keypair(a.client.public_key, a.client.secret_key, e);
+    if (rc == OK) rc = write_worker(dir, path, &a, e);
+    if (rc == OK && allow) rc = allowed_append(c.path, a.client.public_key, name, e);
+    if (rc == OK) memcpy(key, a.client.public_key, SOCK_KEY);
+    explicit_bzero(&a, sizeof a);
+    change_end(&c);
+    return rc;
 }
 
 /* ---- grokctl's endpoint ------------------------------------------------------------------------

@@ -317,8 +317,11 @@ static int read_message(struct sock *s, struct sock_message *m)
     }
     /* Only the body has it for sure in libzmq 4.3.4: on the first frame it is missing after
      * ZMQ_EVENTS was read. Absent when plain. */
-    const char *user = zmq_msg_gets(&s->body, "User-Id");
-    snprintf(m->user, sizeof m->user, "%s", user ? user : "");
+    const char *key = zmq_msg_gets(&s->body, "User-Id");
+    if (key && *key && !zap_name(key, m->user)) {
+        m->revoked = true;
+        snprintf(m->user, sizeof m->user, "%s", key);
+    }
     m->bytes = zmq_msg_data(&s->body);
     m->size = zmq_msg_size(&s->body);
     return 1;

@@ -43,7 +43,8 @@ struct sock_dealer_config {
 
 struct sock_message {
     uint64_t peer;        /* who, until it disconnects (32 bits are used); 0 on a dealer */
-    char user[SOCK_USER]; /* of sock_allow; "" when plain */
+    char user[SOCK_USER]; /* of sock_allow; "" when plain; the key itself when revoked */
+    bool revoked;         /* came in with a key that is no longer on the list: do not believe it */
     const uint8_t *bytes; /* lends until the next sock_recv or sock_close */
     size_t size;
 };
@@ -72,7 +73,8 @@ int sock_keypair(char public_key[SOCK_KEY], char secret_key[SOCK_KEY], struct er
 /* Whether text is a key: 40 characters of Z85. */
 bool sock_key_valid(const char *text);
 
-/* Replaces the list of who may come in, for connections from now on; copies. */
+/* Replaces the list of who may come in; copies. Whoever is inside already cannot be shut out by
+ * libzmq 4.3.4: from now on its messages say that they are revoked. */
 int sock_allow(const struct sock_client *clients, size_t count, struct err *e);
 
 /* Connections refused since the start. */

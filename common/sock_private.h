@@ -27,6 +27,9 @@ int sock_err(struct err *e, int code, const char *what, const char *where);
 int zap_start(void *context, struct err *e);
 void zap_stop(void);
 
+/* The name of a key on the list now, or false: it may not come in (any more). */
+bool zap_name(const char *key, char user[SOCK_USER]);
+
 /* Follows a dealer's connection; waits up to wait_ms for the first event. */
 int sock_monitor_open(struct sock *s, void *context, struct err *e);
 void sock_monitor_read(struct sock *s, long wait_ms);

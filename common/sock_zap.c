@@ -72,8 +72,7 @@ uint64_t sock_refused_count(void)
     return refused;
 }
 
-/* The name of a key, or false: it may not come in. */
-static bool look_up(const char *key, char user[SOCK_USER])
+bool zap_name(const char *key, char user[SOCK_USER])
 {
     bool found = false;
     lock_take(zap.lock);
@@ -124,13 +123,14 @@ static bool read_request(void *socket, struct request *r)
 static void answer(void *socket, const struct request *r)
 {
     char user[SOCK_USER] = "";
-    bool in = r->curve && r->key[0] && look_up(r->key, user);
+    bool in = r->curve && r->key[0] && zap_name(r->key, user);
     if (!in) refused++;
     zmq_send(socket, "1.0", 3, ZMQ_SNDMORE);
     zmq_send(socket, r->id, r->id_size, ZMQ_SNDMORE);
     zmq_send(socket, in ? "200" : "400", 3, ZMQ_SNDMORE);
     zmq_send(socket, "", 0, ZMQ_SNDMORE);
-    zmq_send(socket, user, strlen(user), ZMQ_SNDMORE);
+    /* The key, not its name: a name may be given to another key while this connection lasts. */
+    zmq_send(socket, r->key, in ? strlen(r->key) : 0, ZMQ_SNDMORE);
     zmq_send(socket, "", 0, 0);
 }
 

@@ -110,6 +110,30 @@ static int door_send(void *ctx, uint64_t peer, const wire_envelope *m, struct er
     return router_send(d->router, peer, m, e);
 }
 
+static int door_keys(void *ctx, struct event *ev, struct err *e)
+{
+    struct coord_daemon *d = ctx;
+    struct sock_client *list;
+    size_t count;
+    int rc = keys_allowed(d->options->dir, &list, &count, e);
+    if (rc < 0) return rc;
+    const char **users = calloc(count + 1, sizeof *users);
+    rc = users ? sock_allow(list, count, e) : err_set(e, E_NOMEM, "no memory for the keys");
+    if (rc < 0) {
+        free(users);
+        free(list);
+        return rc;
+    }
+    for (size_t i = 0; i < count; i++) users[i] = list[i].user[0] ? list[i].user : list[i].key;
+    free(d->users);
+    free(d->allowed);
+    d->allowed = list;
+    d->users = users;
+    ev->users = users;
+    ev->user_count = count;
+    return OK;
+}
+
 /* What became of a sweep of the command line. */
 static void door_answer(void *ctx, int code, const char *text)
 {
@@ -163,7 +187,7 @@ static int open_hub(struct coord_daemon *d, struct err *e)
 {
     const struct coord_options *o = d->options;
     struct sched_config config = SCHED_DEFAULTS;
-    const struct hub_door door = {door_send, door_answer, d};
+    const struct hub_door door = {door_send, door_answer, door_keys, d};
     struct store_state state = {0};
     char path[PATH_MAX];
     config.heartbeat_ms = o->heartbeat_ms;
@@ -259,4 +283,6 @@ void coord_daemon_close(struct coord_daemon *d)
     store_close(&d->store);
     hub_close(&d->hub);
     loop_close(&d->loop);
+    free(d->users);
+    free(d->allowed);
 }

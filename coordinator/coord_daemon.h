@@ -27,6 +27,8 @@ struct coord_daemon {
     struct hub hub;
     struct coord_local local;
     struct timer tick, draw;
+    struct sock_client *allowed; /* the list of keys as last read, and its names */
+    const char **users;
     int64_t stop_ms; /* when we began to end; -1: not yet */
     bool terminal;   /* stderr is one */
     struct progress_speed speed;

@@ -41,6 +41,9 @@ static const struct ctl_verb verbs[] = {
     {"claims", "[DIR...]", 0, CTL_ARGUMENTS, "",
      "which claims of arXiv 2502.01739 these databases confirm or contradict", ctl_claims},
     {"sql", "STATEMENT", 1, 1, "", "any question to the database; it can only read", ctl_sql},
+    {"key", "new [NAME] [--file FILE] [--unlisted] | add KEY [NAME] | list | revoke NAME|KEY", 1, 3,
+     "file unlisted", "keys of workers: make one, allow one, list them, shut one out at once",
+     ctl_key},
     {"stop", "", 0, 0, "", "end the coordinator; its sweeps go on at the next start", ctl_command},
 };
 #define VERBS (sizeof verbs / sizeof *verbs)
@@ -128,7 +131,8 @@ static int read_option(struct ctl *c, const struct ctl_verb *v, int argc, char *
     const struct {
         const char *name;
         const char **value;
-    } values[] = {{"format", &c->format}, {"table", &c->table}, {"filter", &c->filter}};
+    } values[] = {
+        {"format", &c->format}, {"table", &c->table}, {"filter", &c->filter}, {"file", &c->file}};
     int rc = option("dir", argc, argv, i, &c->dir, e);
     if (rc != 0) return rc;
     if ((rc = option("output", argc, argv, i, &word, e)) != 0)
@@ -139,6 +143,7 @@ static int read_option(struct ctl *c, const struct ctl_verb *v, int argc, char *
             return rc;
     if (takes(v, "failed") && !strcmp(argv[*i], "--failed")) return c->failed = 1;
     if (takes(v, "fresh") && !strcmp(argv[*i], "--fresh")) return c->fresh = 1;
+    if (takes(v, "unlisted") && !strcmp(argv[*i], "--unlisted")) return c->unlisted = 1;
     if (takes(v, "runs") && !strcmp(argv[*i], "--runs")) return c->runs = 1;
     return err_set(e, E_USAGE, "%s%s does not know the option '%.60s'; see grokctl %s--help",
                    v ? "grokctl " : "grokctl", v ? v->name : "", argv[*i], v ? v->name : "");

@@ -21,7 +21,9 @@ struct ctl {
     const char *dir;
     enum ctl_output output;
     const char *format, *table, *filter; /* of export, runs */
+    const char *file;                    /* of key new */
     int failed, fresh, runs;             /* --failed, --fresh of retry, --runs of cancel: given */
+    int unlisted;                        /* --unlisted of key new: given */
     char **arguments;
     int argument_count;
     FILE *out;
@@ -32,7 +34,8 @@ struct ctl {
 struct ctl_verb {
     const char *name, *usage;
     int least, most;
-    const char *options; /* of "format table filter failed fresh runs", one space apart */
+    const char
+        *options; /* of "format table filter file failed fresh runs unlisted", one space apart */
     const char *help;
     int (*run)(struct ctl *c, const struct ctl_verb *v, struct err *e);
 };
@@ -55,7 +58,11 @@ int ctl_sql(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_submit(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_command(struct ctl *c, const struct ctl_verb *v,
                 struct err *e); /* the other writing ones */
+int ctl_key(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_aggregate(struct ctl *c, const struct ctl_verb *v, struct err *e);
+
+/* Has the coordinator read the list of keys anew, if one runs. */
+int ctl_tell_keys(struct ctl *c, struct err *e);
 
 /* The format of --output. */
 enum export_format ctl_format(const struct ctl *c);

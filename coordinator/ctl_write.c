@@ -114,6 +114,22 @@ static int ask(struct ctl *c, Grokd__Command *command, struct err *e)
     return rc;
 }
 
+int ctl_tell_keys(struct ctl *c, struct err *e)
+{
+    struct err why = {0};
+    Grokd__Command command = GROKD__COMMAND__INIT;
+    char verb[] = "keys";
+    struct ctl quiet = *c;
+    quiet.output = CTL_QUIET;
+    command.verb = verb;
+    if (file_lock_holder(c->dir) == 0) return OK;
+    int rc = ask(&quiet, &command, &why);
+    if (rc == OK && quiet.exit_code) rc = E_STATE;
+    return rc < 0 ? err_set(e, rc, "the list is changed, the coordinator does not know it yet: %s",
+                            why.text)
+                  : OK;
+}
+
 /* Checked here first, so that a bad file is named by its own name. */
 int ctl_submit(struct ctl *c, const struct ctl_verb *v, struct err *e)
 {

@@ -26,6 +26,7 @@
     X(EVENT_CANCEL)      /* peer, ranges of sweeps: running runs are stopped */                    \
     X(EVENT_CANCEL_RUNS) /* peer, ranges of runs */                                                \
     X(EVENT_RETRY)       /* peer, ranges of sweeps, fresh: failed runs wait again */               \
+    X(EVENT_KEYS)        /* users: of the keys that are allowed now; other workers are gone */     \
     X(EVENT_STOP)        /* the coordinator is about to end: nothing more is handed out */
 
 enum event_kind {
@@ -70,6 +71,9 @@ struct event {
     const char *reason, *log; /* may be NULL */
 
     const struct save_answer *answer;
+
+    const char *const *users;
+    size_t user_count;
 
     const char *text;
     const struct event_range *ranges;

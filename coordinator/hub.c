@@ -187,6 +187,24 @@ static int aggregate(struct hub *h, uint64_t peer, const struct hub_command *x, 
     return put(h, &answer, h->submitted, e);
 }
 
+/* A list that cannot be read changes nothing. */
+static int read_keys(struct hub *h, uint64_t peer, struct moment at, struct err *e)
+{
+    struct event ev = {.kind = EVENT_KEYS};
+    struct err why = {0};
+    struct send answer = {.kind = SEND_ANSWER, .peer = peer};
+    int rc = h->door.keys(h->door.ctx, &ev, &why);
+    if (rc < 0) return reply(h, peer, SEND_ANSWER, err_exit_code(rc), why.text, e);
+    log_info("keys", "allowed=%zu", ev.user_count);
+    rc = turn(h, &ev, NULL, at, e);
+    if (rc < 0) return rc;
+    snprintf(answer.text, sizeof answer.text, "%zu key%s may come in", ev.user_count,
+             ev.user_count == 1 ? "" : "s");
+    rc = put(h, &answer, h->submitted, e);
+    if (rc == OK) release(h);
+    return rc;
+}
+
 static int command(struct hub *h, uint64_t peer, const Grokd__Command *m, struct moment at,
                    struct err *e)
 {
@@ -200,6 +218,7 @@ static int command(struct hub *h, uint64_t peer, const Grokd__Command *m, struct
         h->stop = true;
         return reply(h, peer, SEND_ANSWER, 0, "stopping", e);
     }
+    if (x.kind == COMMAND_KEYS) return read_keys(h, peer, at, e);
     if (x.kind == COMMAND_AGGREGATE) return aggregate(h, peer, &x, at, e);
     x.event.peer = peer;
     return turn(h, &x.event, NULL, at, e);

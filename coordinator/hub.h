@@ -32,6 +32,9 @@ struct hub_door {
     int (*send)(void *ctx, uint64_t peer, const wire_envelope *m, struct err *e);
     /* What became of a command of our own. */
     void (*on_answer)(void *ctx, int code, const char *text);
+    /* Reads anew who may come in, and lends the names until the next call: `users` of EVENT_KEYS.
+     */
+    int (*keys)(void *ctx, struct event *ev, struct err *e);
     void *ctx;
 };
 

@@ -20,6 +20,7 @@ static const struct verb {
     {"cancel", COMMAND_EVENT, EVENT_CANCEL, "cancel SWEEP, or cancel --runs RUN"},
     {"retry", COMMAND_EVENT, EVENT_RETRY, "retry --failed | --fresh [SWEEP]"},
     {"aggregate", COMMAND_AGGREGATE, EVENT_TICK, "aggregate [SWEEP]"},
+    {"keys", COMMAND_KEYS, EVENT_KEYS, "keys"},
     {"ping", COMMAND_PING, EVENT_TICK, "ping"},
     {"stop", COMMAND_STOP, EVENT_STOP, "stop"},
 };
@@ -115,14 +116,15 @@ int hub_command_read(struct hub_command *x, const Grokd__Command *m, struct err 
         if (strcmp(v->name, m->verb) != 0) continue;
         x->kind = v->kind;
         x->event.kind = v->event;
-        if (v->kind == COMMAND_PING || v->kind == COMMAND_STOP) return OK;
+        if (v->kind == COMMAND_PING || v->kind == COMMAND_STOP || v->kind == COMMAND_KEYS)
+            return OK;
         if (v->event != EVENT_SUBMIT) return read_selection(x, v, m, e);
         if (!m->text || !*m->text) return err_set(e, E_USAGE, "usage: %s", v->usage);
         x->event.text = m->text;
         return hub_command_check(m->text, m->n_arguments ? m->arguments[0] : "sweep", e);
     }
-    return err_set(
-        e, E_USAGE,
-        "unknown command '%.60s': submit, pause, resume, cancel, retry, aggregate, ping or stop",
-        m->verb);
+    return err_set(e, E_USAGE,
+                   "unknown command '%.60s': submit, pause, resume, cancel, retry, aggregate, "
+                   "keys, ping or stop",
+                   m->verb);
 }

@@ -73,6 +73,13 @@ static void hand_over(struct side *side, const struct sock_message *m)
     struct err e;
     wire_envelope *envelope;
     uint64_t peer = m->peer | side->mark;
+    if (m->revoked) {
+        char reason[] = "the key of this worker was revoked";
+        r->bad++;
+        log_warn("message_refused", "user=%s bytes=%zu reason=%s", m->user, m->size, reason);
+        object(side, peer, reason);
+        return;
+    }
     if (wire_unpack(&envelope, m->bytes, m->size, &e) < 0) {
         r->bad++;
         log_warn("message_refused", "user=%s bytes=%zu reason=%s", m->user, m->size, e.text);

@@ -144,6 +144,7 @@ static int take(struct turn *t)
     case EVENT_CANCEL:
     case EVENT_CANCEL_RUNS:
     case EVENT_RETRY: return turn_command(t);
+    case EVENT_KEYS: return turn_keys(t);
     case EVENT_STOP: t->s->stopping = true; return OK;
     }
     return err_set(t->e, E_STATE, "event %d is unknown", (int)t->ev->kind);

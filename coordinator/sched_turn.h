@@ -58,6 +58,7 @@ int turn_hello(struct turn *t);
 int turn_heartbeat(struct turn *t, struct worker *w);
 int turn_goodbye(struct turn *t, struct worker *w);
 int turn_leases(struct turn *t);
+int turn_keys(struct turn *t);
 
 /* sched_sweep.c: sweeps and the commands of people. */
 struct save_sweep *sweep_find(const struct sched *s, int64_t number);

@@ -135,23 +135,32 @@ static int miss(struct turn *t, struct worker *w, int64_t grace_ms)
 /* ---- coming and going --------------------------------------------------------------------------
  */
 
+/* How a worker goes: what its row says, what its runs say, and whether that counts as a loss. */
+struct leaving {
+    const char *row, *outcome, *run;
+    bool lost;
+};
+
+static const struct leaving left = {"left", "returned", "its worker left", false};
+static const struct leaving lost = {"lost", "lost", "its worker was not heard of for a lease",
+                                    true};
+static const struct leaving revoked = {"left", "returned", "its worker's key was revoked", false};
+
 /* A worker that goes: with its runs, save those whose end only waits for the store. Its own row
  * comes first, so that whoever reads the events reads the cause before the effects. */
-static int drop(struct turn *t, struct worker *w, const char *reason, bool lost)
+static int drop(struct turn *t, struct worker *w, const struct leaving *how)
 {
-    const struct change c = {.event = RUN_ON_GIVE_BACK,
-                             .outcome = lost ? "lost" : "returned",
-                             .reason = lost ? "its worker was not heard of for a lease"
-                                            : "its worker left"};
-    save_gone(t, w, reason);
-    note_worker(t, w, w->quarantine ? "quarantined" : "connected", reason, w->since_ms, w->uuid);
+    const struct change c = {
+        .event = RUN_ON_GIVE_BACK, .outcome = how->outcome, .reason = how->run};
+    save_gone(t, w, how->row);
+    note_worker(t, w, w->quarantine ? "quarantined" : "connected", how->row, w->since_ms, w->uuid);
     w->state = WORKER_GONE;
     w->peer = 0;
     w->since_ms = t->now_ms;
     for (size_t i = t->s->runs.count; i-- > 0;) {
         struct run *r = t->s->runs.by_number[i];
         if (r->state != RUN_RUNNING || r->lease.worker != w->number || r->ending) continue;
-        int rc = lost ? turn_lose(t, r, &c) : turn_change(t, r, &c);
+        int rc = how->lost ? turn_lose(t, r, &c) : turn_change(t, r, &c);
         if (rc < 0) return rc;
     }
     return OK;
@@ -159,7 +168,30 @@ static int drop(struct turn *t, struct worker *w, const char *reason, bool lost)
 
 int turn_goodbye(struct turn *t, struct worker *w)
 {
-    return drop(t, w, "left", false);
+    return drop(t, w, &left);
+}
+
+static bool allowed(const struct event *ev, const char *user)
+{
+    for (size_t i = 0; i < ev->user_count; i++)
+        if (!strcmp(ev->users[i], user)) return true;
+    return false;
+}
+
+/* The socket drops what they say from now on, so they are told now and their runs go to others. */
+int turn_keys(struct turn *t)
+{
+    int rc = OK;
+    for (size_t i = 0; i < t->s->worker_count && rc == OK; i++) {
+        struct worker *w = &t->s->workers[i];
+        if (w->state == WORKER_GONE || allowed(t->ev, w->user)) continue;
+        struct send *x = actions_send(t->out, SEND_REFUSE, w->peer);
+        snprintf(x->text, sizeof x->text, "the key of this worker was revoked");
+        turn_say(t, "revoked", 0, w->number, "the key %s of worker %lld was revoked", w->user,
+                 (long long)w->number);
+        rc = drop(t, w, &revoked);
+    }
+    return rc;
 }
 
 int turn_heartbeat(struct turn *t, struct worker *w)
@@ -263,7 +295,7 @@ int turn_hello(struct turn *t)
         turn_refuse(t, why);
         return OK;
     }
-    if (other && other != w) rc = drop(t, other, "left", false); /* one peer, one worker */
+    if (other && other != w) rc = drop(t, other, &left); /* one peer, one worker */
     if (rc == OK && w && w->peer && w->peer != t->ev->peer) {
         /* If somebody still listens there, it is a copy of the process: it must end. */
         struct send *x = actions_send(t->out, SEND_REFUSE, w->peer);
@@ -340,7 +372,7 @@ int turn_leases(struct turn *t)
     for (size_t i = 0; i < s->worker_count && rc == OK; i++) {
         struct worker *w = &s->workers[i];
         if (w->state != WORKER_GONE && t->now_ms - w->heard_ms >= s->config.lease_ms)
-            rc = drop(t, w, "lost", true);
+            rc = drop(t, w, &lost);
     }
     for (size_t i = s->runs.count; i-- > 0 && rc == OK;) rc = judge_run(t, s->runs.by_number[i]);
     turn_explain(t);

@@ -248,3 +248,70 @@ void test_the_control_path_is_short_private_and_the_same_by_every_name(void **st
     unsetenv("XDG_RUNTIME_DIR");
     remove_temp();
 }
+
+/* Whether DIR/keys/allowed says this; gives back the count. */
+static size_t allowed_count(void)
+{
+    struct sock_client *list;
+    size_t count;
+    struct err e = {0};
+    if (keys_allowed(dir, &list, &count, &e) < 0) fail_msg("%s", e.text);
+    free(list);
+    return count;
+}
+
+void test_a_worker_can_have_a_key_of_its_own_and_lose_it(void **state)
+{
+    (void)state;
+    char name[SOCK_USER], key[SOCK_KEY], path[PATH_MAX];
+    struct keys k;
+    struct access a;
+    struct stat st;
+    struct err e = {0};
+    make_temp();
+    assert_int_equal(keys_new(dir, "gpu1", NULL, true, name, key, path, &e), E_FILE);
+    assert_int_equal(keys_open(&k, dir, NULL), OK);
+    assert_int_equal(keys_endpoint_update(&k, dir, "tcp://127.0.0.1:5757", NULL), OK);
+    assert_int_equal(keys_new(dir, "gpu1", NULL, true, name, key, path, &e), OK);
+    assert_int_equal(access_read(&a, path, NULL), OK);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_string_equal(a.client.public_key, key);
+    assert_string_not_equal(key, k.client.public_key);
+    assert_string_equal(a.endpoint, "tcp://127.0.0.1:5757");
+    assert_int_equal(allowed_count(), 2);
+    assert_int_equal(keys_new(dir, "gpu1", NULL, true, name, key, path, &e), E_USAGE);
+    assert_int_equal(keys_new(dir, NULL, NULL, false, name, key, path, &e), OK);
+    assert_string_equal(name, "worker-1");
+    assert_int_equal(allowed_count(), 2);
+    assert_int_equal(keys_add(dir, key, name, NULL), OK);
+    assert_int_equal(keys_add(dir, key, "again", NULL), E_USAGE);
+    assert_int_equal(allowed_count(), 3);
+    assert_int_equal(keys_revoke(dir, key, NULL), OK);
+    assert_int_equal(keys_revoke(dir, "gpu1", NULL), OK);
+    assert_int_equal(allowed_count(), 1);
+    assert_int_equal(keys_revoke(dir, "gpu1", &e), E_USAGE);
+    assert_int_equal(keys_new(dir, "gpu1", NULL, true, name, key, path, &e), OK);
+    assert_string_not_equal(a.client.public_key, key);
+    keys_free(&k);
+    remove_temp();
+}
+
+void test_names_of_keys_cannot_leave_the_folder(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"", "../x", "a/b", "-x", ".x", "a b", "a\nb", "a'b"};
+    char name[SOCK_USER], key[SOCK_KEY], path[PATH_MAX];
+    struct keys k;
+    struct err e;
+    make_temp();
+    assert_int_equal(keys_open(&k, dir, NULL), OK);
+    assert_int_equal(keys_endpoint_update(&k, dir, "tcp://127.0.0.1:5757", NULL), OK);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(keys_new(dir, bad[i], NULL, true, name, key, path, &e), E_USAGE);
+        if (*bad[i]) assert_int_equal(keys_add(dir, k.server.public_key, bad[i], &e), E_USAGE);
+    }
+    assert_int_equal(allowed_count(), 1);
+    keys_free(&k);
+    remove_temp();
+}

@@ -178,6 +178,30 @@ void test_a_key_allowed_while_running_gets_in_with_a_new_socket(void **state)
     close_scene(&s);
 }
 
+void test_a_key_that_left_the_list_is_not_believed_even_if_its_name_is_given_to_another(
+    void **state)
+{
+    struct scene s;
+    struct sock_message m;
+    (void)state;
+    open_both(&s, 1000);
+    assert_int_equal(sock_send(s.dealer, 0, "before", 6), SOCK_SENT);
+    receive(s.router, &m);
+    assert_false(m.revoked);
+    char name[SOCK_USER], other[SOCK_KEY], secret[SOCK_KEY];
+    snprintf(name, sizeof name, "%s", m.user);
+    assert_int_equal(sock_keypair(other, secret, NULL), OK);
+    struct sock_client heir = {{0}, {0}};
+    memcpy(heir.key, other, SOCK_KEY);
+    memcpy(heir.user, name, SOCK_USER);
+    assert_int_equal(sock_allow(&heir, 1, NULL), OK);
+    assert_int_equal(sock_send(s.dealer, 0, "after", 5), SOCK_SENT);
+    receive(s.router, &m);
+    assert_true(m.revoked);
+    assert_string_equal(m.user, s.client.public_key);
+    close_scene(&s);
+}
+
 void test_a_client_without_curve_is_kept_out(void **state)
 {
     struct scene s;

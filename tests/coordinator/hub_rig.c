@@ -21,6 +21,15 @@ static int catch_send(void *ctx, uint64_t peer, const wire_envelope *m, struct e
     return OK;
 }
 
+static int give_keys(void *ctx, struct event *ev, struct err *e)
+{
+    struct rig *r = ctx;
+    if (!r->users) return err_set(e, E_FILE, "allowed:3: a key of 40 characters of Z85 expected");
+    ev->users = r->users;
+    ev->user_count = r->user_count;
+    return OK;
+}
+
 static void catch_answer(void *ctx, int code, const char *text)
 {
     struct rig *r = ctx;
@@ -42,7 +51,7 @@ void rig_forget(struct rig *r)
 static void begin(struct rig *r)
 {
     struct sched_config config = SCHED_DEFAULTS;
-    struct hub_door door = {catch_send, catch_answer, r};
+    struct hub_door door = {catch_send, catch_answer, give_keys, r};
     struct err e = {0};
     if (hub_open(&r->hub, r->base.store, &r->base.state, &config, &door, rig_at(r), &e) < 0)
         fail_msg("%s", e.text);

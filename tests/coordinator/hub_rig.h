@@ -21,6 +21,8 @@ struct rig {
     size_t sent_count;
     int code; /* of the last answer to ourselves */
     char answer[512];
+    const char *const *users; /* who may come in; NULL: the list cannot be read */
+    size_t user_count;
     int64_t now;
 };
 

@@ -40,6 +40,29 @@ void test_a_bad_sweep_gets_its_line_and_nothing_is_stored(void **state)
     rig_close(&r);
 }
 
+void test_a_revoked_key_hands_its_run_back_and_a_bad_list_changes_nothing(void **state)
+{
+    (void)state;
+    struct rig r;
+    static const char *const nobody[] = {"another"};
+    rig_open(&r, 1);
+    rig_hello(&r, 7, 0, 0);
+    rig_settle(&r);
+    assert_non_null(strstr(rig_command(&r, "keys", NULL, NULL, NULL), "allowed:3"));
+    assert_int_equal(r.code, 2);
+    assert_string_equal(help_text(&r.base, "SELECT state FROM runs"), "running");
+    r.users = nobody;
+    r.user_count = 1;
+    assert_string_equal(rig_command(&r, "keys", NULL, NULL, NULL), "1 key may come in");
+    assert_string_equal(help_text(&r.base, "SELECT state FROM runs"), "waiting");
+    assert_int_equal(help_int(&r.base, "SELECT losses + failures FROM runs"), 0);
+    assert_int_equal(help_int(&r.base, "SELECT count(*) FROM events WHERE kind = 'revoked'"), 1);
+    rig_epochs(&r, 7, 1, 1, 0, 1, false);
+    rig_settle(&r);
+    assert_int_equal(help_int(&r.base, "SELECT count(*) FROM epochs"), 0);
+    rig_close(&r);
+}
+
 void test_commands_steer_sweeps_and_runs(void **state)
 {
     (void)state;

@@ -136,6 +136,30 @@ void test_a_worker_that_leaves_hands_its_runs_back(void **state)
     world_close(&w);
 }
 
+void test_a_worker_whose_key_is_revoked_is_told_and_its_run_waits_for_another(void **state)
+{
+    (void)state;
+    struct world w;
+    const char *const all[] = {"someone", "key"}, *const rest[] = {"someone"};
+    struct event keys = {.kind = EVENT_KEYS, .users = all, .user_count = 2};
+    world_open(&w, 1, 0);
+    world_hello(&w, 7, 1);
+    world_forget(&w);
+    world_on(&w, &keys);
+    world_expect(&w, "");
+    keys.users = rest;
+    keys.user_count = 1;
+    world_on(&w, &keys);
+    world_answers(&w);
+    world_expect(&w, "-> 7 refuse the key of this worker was revoked\n"
+                     "save event revoked\n"
+                     "save worker 1 left\n"
+                     "save end 1/1 returned waiting f0 l0\n");
+    world_epochs(&w, 7, 1, 1, 0, 0);
+    world_expect(&w, "-> 7 refuse hello\n");
+    world_close(&w);
+}
+
 void test_an_end_that_came_before_the_goodbye_still_counts(void **state)
 {
     (void)state;
