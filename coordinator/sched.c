@@ -16,7 +16,6 @@ void sched_init(struct sched *s, const struct sched_config *c)
     memset(s, 0, sizeof *s);
     s->config = *c;
     s->next_sweep = s->next_worker = s->next_command = 1;
-    s->tick_ms = -1;
 }
 
 void sched_free(struct sched *s)
@@ -102,6 +101,7 @@ static int start(struct turn *t)
     int rc = OK;
     if (s->started) return err_set(t->e, E_STATE, "the scheduler was started twice");
     s->started = s->more = true;
+    s->tick_ms = t->now_ms; /* an absence before the first tick counts too */
     s->next_sweep = t->ev->next_sweep;
     s->next_worker = t->ev->next_worker;
     for (size_t i = 0; i < t->ev->sweep_count && rc == OK; i++)

@@ -100,7 +100,7 @@ struct sched {
     struct sched_command *commands;
     size_t command_count, command_room;
     int64_t next_sweep, next_worker, next_command;
-    int64_t tick_ms; /* time of the last tick; -1: none */
+    int64_t tick_ms; /* time of the last tick, or of the start */
     bool started, stopping;
     bool fetching; /* an answer to a FETCH is on its way */
     bool stale;    /* that answer must not be used */

@@ -365,7 +365,7 @@ static int judge_run(struct turn *t, struct run *r)
 int turn_leases(struct turn *t)
 {
     struct sched *s = t->s;
-    bool away = s->tick_ms >= 0 && t->now_ms - s->tick_ms > s->config.lease_ms / 4;
+    bool away = t->now_ms - s->tick_ms > s->config.lease_ms / 4;
     int rc = OK;
     s->tick_ms = t->now_ms;
     if (away) renew_all(t);

@@ -246,6 +246,18 @@ void test_after_a_pause_of_the_coordinator_all_leases_begin_anew(void **state)
     world_close(&w);
 }
 
+void test_after_a_pause_before_the_first_tick_all_leases_begin_anew_too(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, 1, 0);
+    world_hello(&w, 7, 1);
+    world_forget(&w);
+    world_tick(&w, 600000);
+    world_expect(&w, "");
+    world_close(&w);
+}
+
 void test_work_that_never_arrived_is_noticed_by_the_heartbeat_after_a_lease(void **state)
 {
     (void)state;
