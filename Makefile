@@ -16,7 +16,7 @@ GIT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null)
 PACKAGES_BUILD := gcc libc6-dev pkg-config protobuf-c-compiler libprotobuf-c-dev libuv1-dev libzmq3-dev \
                   libsqlite3-dev libopenblas-serial-dev libfyaml-dev libsodium-dev librandom123-dev
 PACKAGES_RUN   := sqlite3
-PACKAGES_TEST  := libcmocka-dev clang libclang-rt-dev clang-format valgrind git procps
+PACKAGES_TEST  := libcmocka-dev clang libclang-rt-dev clang-format valgrind git procps util-linux
 PACKAGES_BENCH := python3-torch
 
 # ---- flags -------------------------------------------------------------------------------------
@@ -62,7 +62,7 @@ LIB_trainprog   := $(BUILD)/libtrainprog.a
 PROGRAMS := $(addprefix $(BUILD)/,grokd-coord grokd-worker grokd-train grokctl)
 
 
-.PHONY: help deps all test check demo bench asan valgrind rooms doors sizes style format install clean FORCE
+.PHONY: help deps all test check demo bench asan tsan valgrind rooms doors sizes style format install clean FORCE
 .SECONDARY:
 
 help: ## this list
@@ -209,16 +209,29 @@ ITEMS_CHECK     = $(foreach c,style rooms doors sizes,"make $(c)=tests/house/che
 ITEMS_ASAN      = $(foreach t,$(TEST_BIN),"asan $(patsubst $(BUILD)/tests/%,%,$(t))=$(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(t))")
 ITEMS_VALGRIND  = $(foreach t,$(TEST_BIN),"valgrind $(patsubst $(BUILD)/tests/%,%,$(t))=TEST_SHORT=1 valgrind -q --error-exitcode=9 --leak-check=full $(t)")
 
+# Threads, in everything that neither trains nor measures: OpenBLAS is not built for it. By clang, and without
+# address randomisation, which some kernels spread wider than the sanitizer can bear.
+TSAN_WORKER     = $(patsubst %,tests/worker/test_%.c,link outbox session session_slot session_storm slot worker_daemon worker_options)
+TSAN_SRC        = $(filter tests/common/% tests/proto/% tests/coordinator/% $(TSAN_WORKER),$(TEST_SRC))
+TSAN_BIN        = $(patsubst tests/%.c,$(BUILD)/tsan/tests/%,$(TSAN_SRC))
+TSAN_ENV        = TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.txt:ignore_noninstrumented_modules=1
+BUILD_TSAN      = $(MAKE) -s CC=clang BUILD=$(BUILD)/tsan SANITIZE=-fsanitize=thread all $(TSAN_BIN)
+ITEMS_TSAN      = $(foreach t,$(TSAN_BIN),"tsan $(patsubst $(BUILD)/tsan/tests/%,%,$(t))=$(TSAN_ENV) setarch -R $(t)")
+
 # Without the packages nothing above could be evaluated: these first install, then call make anew.
-test: deps-test ## everything, from nothing: check, asan and valgrind; ends with "N passed, N failed"
+test: deps-test ## everything, from nothing: check, asan, tsan and valgrind; ends with "N passed, N failed"
 	@$(MAKE) --no-print-directory -s all unit
 	@$(MAKE) --no-print-directory check-all
 
 check-all:
-	@tests/run.sh $(ITEMS_CHECK) "asan builds=$(BUILD_ASAN)" -- $(ITEMS_ASAN) $(ITEMS_VALGRIND)
+	@tests/run.sh $(ITEMS_CHECK) "asan builds=$(BUILD_ASAN)" "tsan builds=$(BUILD_TSAN)" -- $(ITEMS_ASAN) $(ITEMS_TSAN) \
+	     $(ITEMS_VALGRIND)
 
 check: all unit ## the rules of the house, both compilers, unit and end-to-end tests
 	@tests/run.sh $(ITEMS_CHECK)
+
+tsan: ## the unit tests of what has threads with ThreadSanitizer
+	@tests/run.sh "tsan builds=$(BUILD_TSAN)" -- $(ITEMS_TSAN)
 
 asan: ## the unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
 	@tests/run.sh "asan builds=$(BUILD_ASAN)" -- $(ITEMS_ASAN)

@@ -5,10 +5,12 @@
 #include "common/clock.h"
 #include "common/sock.h"
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -199,6 +201,44 @@ void test_a_key_that_left_the_list_is_not_believed_even_if_its_name_is_given_to_
     receive(s.router, &m);
     assert_true(m.revoked);
     assert_string_equal(m.user, s.client.public_key);
+    close_scene(&s);
+}
+
+static int raw_connect(const char *endpoint)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    to.sin_port = htons((uint16_t)atoi(strrchr(endpoint, ':') + 1));
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    return fd;
+}
+
+void test_bytes_of_another_protocol_and_a_silent_peer_keep_nobody_waiting(void **state)
+{
+    static const char http[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    struct scene s;
+    struct sock_message m;
+    char answer[256];
+    ssize_t n;
+    (void)state;
+    open_router(&s, 1000);
+    allow_client(&s);
+    int silent = raw_connect(s.endpoint), web = raw_connect(s.endpoint);
+    assert_int_equal(send(web, http, sizeof http - 1, MSG_NOSIGNAL), sizeof http - 1);
+    struct pollfd p = {.fd = web, .events = POLLIN};
+    do {
+        assert_int_equal(poll(&p, 1, MINUTE), 1);
+        n = recv(web, answer, sizeof answer, 0);
+    } while (n > 0); /* closed, whatever libzmq said before */
+    int64_t begun = clock_now_ms();
+    struct sock_dealer_config c = dealer_config(&s, &s.client);
+    assert_int_equal(sock_dealer(&s.dealer, &c, NULL), OK);
+    assert_int_equal(sock_send(s.dealer, 0, "hello", 5), SOCK_SENT);
+    receive(s.router, &m);
+    assert_memory_equal(m.bytes, "hello", 5);
+    assert_in_range(clock_now_ms() - begun, 0, 10000); /* a second, on a busy machine ten */
+    close(silent);
+    close(web);
     close_scene(&s);
 }
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Processes that die half-way: the sweep finishes all the same, with every number of the undisturbed one.
+# Processes that die or stand still half-way, and strangers on the port: the sweep finishes all the same, with every number of the undisturbed one.
 . "$(dirname "$0")/lib.sh"
 SWEEP=$ROOT/tests/e2e/small.yaml
 QUICK="--heartbeat 200ms --lease 2s"
@@ -85,6 +85,37 @@ test_a_worker_told_to_leave_hands_its_runs_back() {
     is "SELECT sum(losses) + sum(failures) FROM runs" 0
     worker two -j 2
     ends coord 0
+    same_as_undisturbed
+}
+
+test_a_worker_that_stood_still_past_its_lease_is_not_believed() {
+    coord --exit-when-done $QUICK "$SWEEP"
+    worker one -j 2
+    await 30 half_way
+    kill -STOP "$one_PID"
+    await 20 holds "SELECT count(*) >= 2 FROM attempts WHERE outcome = 'lost'"
+    worker two -j 2
+    await 30 holds "SELECT count(*) FROM attempts WHERE attempt > 1"
+    kill -CONT "$one_PID"
+    ends coord 0
+    same_as_undisturbed
+}
+
+# One asks for a page, one sends noise, one sends half a greeting and waits, some say nothing.
+test_strangers_on_the_port_disturb_nobody() {
+    local port fds=() fd
+    coord --exit-when-done $QUICK "$SWEEP"
+    port=$(sed -n 's/^listening on .*://p' "$DIR/coord.out")
+    for _ in $(seq 40); do
+        exec {fd}<>"/dev/tcp/127.0.0.1/$port"
+        fds+=("$fd")
+    done
+    printf 'GET / HTTP/1.1\r\nHost: a\r\n\r\n' >&"${fds[0]}"
+    head -c 20000 "$BUILD/grokd-coord" >&"${fds[1]}" || true
+    printf '\377\0\0\0' >&"${fds[2]}"
+    worker one -j 2
+    ends coord 0
+    for fd in "${fds[@]}"; do exec {fd}>&-; done
     same_as_undisturbed
 }
 
