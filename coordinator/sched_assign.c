@@ -160,7 +160,7 @@ int turn_fetched(struct turn *t, const struct save_answer *a)
         s->look = true;
         return OK;
     }
-    s->more = (int64_t)a->run_count >= s->asks[0].sweep;
+    size_t before = s->runs.waiting;
     for (size_t i = 0; i < a->run_count; i++) {
         const struct save_sweep *sweep = sweep_find(s, a->runs[i].sweep);
         struct run *r;
@@ -172,6 +172,7 @@ int turn_fetched(struct turn *t, const struct save_answer *a)
         if (rc < 0) return rc;
         s->dirty = true;
     }
+    s->more = (int64_t)a->run_count >= s->asks[0].sweep && s->runs.waiting > before;
     recount(t);
     trim(t);
     return OK;

@@ -299,8 +299,17 @@ int turn_command(struct turn *t)
 /* ---- answers -----------------------------------------------------------------------------------
  */
 
+/* Whether a state of the sweep was asked for after the save that is answered now. */
+static bool steered_since(const struct sched *s, int64_t sweep)
+{
+    for (size_t i = 1; i < s->ask_count; i++)
+        if (s->asks[i].kind == SAVE_SWEEP_STATE && s->asks[i].sweep == sweep) return true;
+    return false;
+}
+
 /* Counts of a sweep after runs were added or wait again. A sweep not known here is as the store
- * says; of a known one the table is ahead of the store, so only the difference counts. */
+ * says; of a known one the table is ahead of the store, so only the difference counts. The state is
+ * the store's, which ends a sweep with its last run and takes it up again with new ones. */
 static int sweep_grown(struct turn *t, const struct save_answer *a, bool from_failed)
 {
     struct save_sweep *w = sweep_find(t->s, a->totals.sweep);
@@ -308,8 +317,7 @@ static int sweep_grown(struct turn *t, const struct save_answer *a, bool from_fa
     if (!w) return sweep_add(t, &a->totals);
     w->waiting += a->added;
     if (from_failed) w->failed -= a->added;
-    if (a->added && (w->state == SWEEP_DONE || w->state == SWEEP_CANCELLED))
-        w->state = a->totals.state;
+    if (a->added && !steered_since(t->s, w->sweep)) w->state = a->totals.state;
     return OK;
 }
 

@@ -51,6 +51,16 @@ static struct save_sweep totals(const struct world *w, int64_t sweep)
     return t;
 }
 
+/* As in the real store: a sweep whose runs are all over is done, one with runs again is active. */
+static void settle(struct world *w, int64_t sweep)
+{
+    enum sweep_state *state = &w->sweeps[sweep].state;
+    struct save_sweep t = totals(w, sweep);
+    bool over = t.waiting + t.running == 0;
+    if (*state != SWEEP_CANCELLED && over != (*state == SWEEP_DONE))
+        *state = over ? SWEEP_DONE : SWEEP_ACTIVE;
+}
+
 /* "6" or "6 3": so many runs, priority; "same" is sweep 1 again, "bad" is refused. */
 static void do_sweep(struct world *w, const struct save *s)
 {
@@ -121,6 +131,7 @@ static void do_end(struct world *w, const struct save *s)
     r->failures = s->failures;
     r->losses = s->losses;
     r->worker = 0;
+    if (r->state > RUN_RUNNING) settle(w, r->sweep);
 }
 
 static void do_cancel(struct world *w, const struct save *s)
@@ -134,6 +145,7 @@ static void do_cancel(struct world *w, const struct save *s)
     }
     a->sweep = w->runs[s->run].sweep;
     w->runs[s->run].state = RUN_CANCELLED;
+    settle(w, a->sweep);
 }
 
 static void do_sweep_state(struct world *w, const struct save *s)
@@ -142,6 +154,7 @@ static void do_sweep_state(struct world *w, const struct save *s)
     for (int64_t i = 1; i <= w->run_count && s->sweep_state == SWEEP_CANCELLED; i++)
         if (w->runs[i].sweep == s->sweep && w->runs[i].state == RUN_WAITING)
             w->runs[i].state = RUN_CANCELLED;
+    settle(w, s->sweep);
     struct save_answer *a = answer(w, SAVE_SWEEP_STATE);
     a->sweep = s->sweep;
     a->totals = totals(w, s->sweep);
@@ -159,8 +172,9 @@ static void do_retry(struct world *w, const struct save *s)
         r->failures = r->losses = 0;
         a->added++;
     }
-    if (a->added && w->sweeps[s->sweep].state >= SWEEP_CANCELLED)
+    if (a->added && w->sweeps[s->sweep].state == SWEEP_CANCELLED)
         w->sweeps[s->sweep].state = SWEEP_ACTIVE;
+    if (a->added) settle(w, s->sweep);
     a->sweep = s->sweep;
     a->totals = totals(w, s->sweep);
 }

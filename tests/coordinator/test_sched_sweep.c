@@ -206,6 +206,31 @@ void test_a_sweep_is_not_closed_while_a_retry_may_still_bring_runs_back(void **s
     world_close(&w);
 }
 
+/* The last run of a paused sweep that waits is cancelled: the database calls the sweep done, and
+ * active once a failed run waits again. Both commands are given before it answers to the first. */
+void test_runs_retried_in_a_paused_sweep_that_was_done_by_then_are_dealt_out(void **state)
+{
+    (void)state;
+    struct world w;
+    struct event_range all = {RANGE_ALL, 0}, second = {2, 2};
+    struct event cancel = {
+        .kind = EVENT_CANCEL_RUNS, .peer = 99, .ranges = &second, .range_count = 1};
+    struct event retry = {.kind = EVENT_RETRY, .peer = 99, .ranges = &all, .range_count = 1};
+    world_open(&w, 2, 1);
+    world_hello(&w, 7, 1);
+    fail_for_good(&w, 1);
+    world_command(&w, EVENT_PAUSE, 1, 1);
+    world_ended(&w, 7, 2, 1, OUTCOME_RETURNED);
+    world_on(&w, &cancel);
+    world_on(&w, &retry);
+    world_answers(&w);
+    assert_int_equal(w.sweeps[1].state, SWEEP_ACTIVE);
+    assert_int_equal(w.s.sweeps[0].state, SWEEP_ACTIVE);
+    world_hello(&w, 8, 1); /* the first leaves, having returned a run */
+    assert_int_equal(w.runs[1].state, RUN_RUNNING);
+    world_close(&w);
+}
+
 void test_totals_say_how_far_the_sweeps_are(void **state)
 {
     (void)state;
