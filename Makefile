@@ -167,8 +167,29 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/%.main.o $(call obj,$(TEST_H
 	$(call note,LINK)
 	$(Q)$(LINK) $(LIBS_SQLITE) $(BLAS_LIB) -lcmocka
 
+SIM := $(BUILD)/tests/sim/sim
+
 .PHONY: unit check-all
-unit: $(TEST_BIN)
+unit: $(TEST_BIN) $(SIM)
+
+# ---- the simulation: tests/sim, the real deciders of both sides in virtual time -------------------
+
+N       ?= 10000000
+SIM_OBJ := $(call obj,$(wildcard tests/sim/*.c))
+MUTANTS := $(wildcard tests/sim/mutants/*.sed)
+
+# The store of the simulation stands before that of the library.
+$(SIM): $(SIM_OBJ) $(LIB_coordinator) $(LIB_worker) $(LIB_proto) $(LIB_common)
+	$(call note,LINK)
+	$(Q)$(LINK) $(LIBS_SQLITE) $(BLAS_LIB)
+
+.PHONY: sim mutants
+sim: $(SIM) ## 10^7 events of simulated sweeps under faults (N=... for more), then planted mistakes that it must find
+	@$(SIM) --events $(N)
+	@$(MAKE) --no-print-directory mutants
+
+mutants: $(SIM)
+	@BUILD=$(BUILD) MAKE="$(MAKE)" tests/sim/mutants.sh $(MUTANTS)
 
 # ---- fuzzing: tests/fuzz/fuzz_NAME.c with the corpus tests/fuzz/corpus/NAME, by clang -------------
 
@@ -204,9 +225,11 @@ BUILD_ASAN      = $(MAKE) -s BUILD=$(BUILD)/asan SANITIZE='-fsanitize=address,un
 ITEMS_CHECK     = $(foreach c,style rooms doors sizes,"make $(c)=tests/house/check.sh $(c)") \
                   "clang builds all=$(MAKE) -s CC=clang BUILD=$(BUILD)/clang all unit" \
                   "fuzz corpus=$(MAKE) -s fuzz-corpus" \
+                  "simulation=$(SIM) --events 2000000" "simulated mistakes=$(MAKE) -s mutants" \
                   $(foreach t,$(TEST_BIN),"$(patsubst $(BUILD)/%,%,$(t))=$(t)") \
                   $(foreach t,$(E2E),"$(t)=BUILD=$(BUILD) $(t)")
-ITEMS_ASAN      = $(foreach t,$(TEST_BIN),"asan $(patsubst $(BUILD)/tests/%,%,$(t))=$(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(t))")
+ITEMS_ASAN      = "asan simulation=$(BUILD)/asan/tests/sim/sim --events 100000 --blind" \
+                  $(foreach t,$(TEST_BIN),"asan $(patsubst $(BUILD)/tests/%,%,$(t))=$(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(t))")
 ITEMS_VALGRIND  = $(foreach t,$(TEST_BIN),"valgrind $(patsubst $(BUILD)/tests/%,%,$(t))=TEST_SHORT=1 valgrind -q --error-exitcode=9 --leak-check=full $(t)")
 
 # Threads, in everything that neither trains nor measures: OpenBLAS is not built for it. By clang, and without

@@ -23,7 +23,8 @@
     X(PHILOX_PREDICTIONS, 8) /* inputs whose predictions are kept; key the seed of sketches */     \
     X(PHILOX_SKETCH, 7)      /* columns of the map of sketches, epoch = input; key its seed */     \
     X(PHILOX_LANGEVIN, 9)    /* noise of a chain, epoch = 16 step + lane; key seed */              \
-    X(PHILOX_LANGEVIN_BATCH, 10) /* its batches, epoch = step; key seed */
+    X(PHILOX_LANGEVIN_BATCH, 10) /* its batches, epoch = step; key seed */                         \
+    X(PHILOX_SIM, 11)            /* a simulated world of tests/sim; key its seed */
 
 enum philox_purpose {
 #define X(name, number) name = number,
