@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "common/loop.h"
+#include "worker/ledger.h"
 #include "worker/link.h"
 #include "worker/slot.h"
 
@@ -14,6 +15,7 @@ struct worker_daemon {
     struct loop *loop;
     struct session *session;
     struct link *link;
+    struct ledger *ledger; /* or NULL */
     struct slot **slots;
     bool unsent;     /* a message of this turn did not leave: the session hears it next */
     bool *unstarted; /* slots whose process could not be started: the session hears it next */
@@ -121,7 +123,14 @@ static void on_tick(void *ctx)
 
 static void on_link(void *ctx, const wire_envelope *m)
 {
-    event(ctx, &(struct session_event){.kind = SESSION_EVENT_LINK, .message = m});
+    struct worker_daemon *d = ctx;
+    struct err e;
+    int rc = ledger_note(d->ledger, m, &e);
+    if (rc < 0) { /* nobody may act on what the ledger does not hold */
+        log_error("ledger_failed", "error=%s", e.text);
+        return daemon_end(d, err_exit_code(rc));
+    }
+    event(d, &(struct session_event){.kind = SESSION_EVENT_LINK, .message = m});
 }
 
 static void on_slot(void *ctx, uint32_t slot, const wire_envelope *m, const char *log)
@@ -183,6 +192,7 @@ static int open_link(struct worker_daemon *d, const struct access *a, struct err
 static int open_parts(struct worker_daemon *d, const struct worker_config *c, struct err *e)
 {
     int rc = loop_open(&d->loop, e);
+    if (rc == OK) rc = ledger_open(&d->ledger, c->ledger, e);
     if (rc == OK) rc = loop_on_signal(d->loop, SIGTERM, on_terminate, d, e);
     if (rc == OK) rc = loop_on_signal(d->loop, SIGINT, on_terminate, d, e);
     if (rc == OK) rc = session_open(&d->session, c->set, loop_now_ms(d->loop), e);
@@ -215,6 +225,7 @@ void worker_daemon_close(struct worker_daemon **out)
     timer_stop(&d->tick);
     for (uint32_t i = 0; i < d->slot_count; i++) slot_close(&d->slots[i]);
     link_close(&d->link);
+    ledger_close(&d->ledger);
     session_close(&d->session);
     loop_close(&d->loop);
     session_actions_free(&d->actions);

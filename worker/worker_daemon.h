@@ -16,6 +16,7 @@ struct worker_config {
     const struct access *access;  /* how to reach the coordinator */
     struct session_settings *set; /* copied */
     struct worker_cpus *cpus;     /* for the slots */
+    const char *ledger;           /* its file, lent, or NULL: none (ledger.h) */
 };
 
 /* Gives; starts nothing but the connection. */

@@ -50,7 +50,7 @@ static int work(const struct worker_options *o, struct err *e)
     if (rc == OK) rc = sock_start(e);
     if (rc < 0) goto done;
     struct worker_config config = {
-        .program = program, .access = &access, .set = &set, .cpus = &cpus};
+        .program = program, .access = &access, .set = &set, .cpus = &cpus, .ledger = o->ledger};
     log_info("worker", "slots=%u blas=%s endpoint=%s uuid=%s", set.slots, set.blas[0].family,
              access.endpoint, set.uuid);
     rc = worker_daemon_open(&daemon, &config, e);

@@ -23,6 +23,7 @@ const char worker_usage[] =
     "  --idle-timeout TIME  leave after so long without work\n"
     "  --help, --version\n"
     "\n"
+    "$GROKD_LEDGER names a file to which every acknowledgement is added as it arrives.\n"
     "SIGTERM hands every run back and ends with 0; a second one ends at once.\n"
     "Exit codes: 0 done, 1 refused by the coordinator, 2 bad usage or bad file, 3 bad endpoint,\n"
     "4 no memory or no files left.\n";
@@ -92,6 +93,7 @@ static int set_option(struct worker_options *o, int option, char **argv, struct 
 int worker_options_read(struct worker_options *o, int argc, char **argv, struct err *e)
 {
     memset(o, 0, sizeof *o);
+    o->ledger = getenv("GROKD_LEDGER");
     optind = 0; /* so that a second reading begins anew */
     int option, rc = set_default_access(o, e);
     while (rc == OK && (option = getopt_long(argc, argv, ":j:", long_options, NULL)) != -1)

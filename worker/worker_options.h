@@ -15,6 +15,7 @@ struct worker_options {
     char
         access[PATH_MAX]; /* --access, else $GROKD_ACCESS, $GROKD_DIR/access, ./grokd-data/access */
     const char *connect;  /* --connect, or NULL: the endpoint of the access file */
+    const char *ledger;   /* $GROKD_LEDGER, or NULL */
     uint32_t slots;       /* -j, or 0: as many as there are processors for us */
     int64_t limit_ms, idle_ms; /* 0: none */
     bool help, version;        /* asked for: nothing else is to be done */

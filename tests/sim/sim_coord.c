@@ -155,13 +155,16 @@ static void object(struct sim *w, uint64_t peer, struct err *why)
     sim_down(w, peer, &m, &e);
 }
 
-/* Only a peer that said Hello is somebody. */
+/* Only a peer that said Hello is somebody, until another one says it with the same uuid. */
 static void heard(struct sim *w, int place, uint64_t peer, const wire_envelope *m)
 {
     if (place >= SIM_PLACES) return;
     struct sim_worker *k = &w->worker[place];
-    if (m->body_case == GROKD__ENVELOPE__BODY_HELLO && !strcmp(m->hello->uuid, k->uuid))
+    if (m->body_case == GROKD__ENVELOPE__BODY_HELLO && !strcmp(m->hello->uuid, k->uuid)) {
+        for (int i = 0; i < SIM_PLACES; i++)
+            if (w->worker[i].serial == k->serial) w->worker[i].known_peer = 0;
         k->known_peer = peer;
+    }
     if (k->known_peer == peer) k->heard_ms = sim_coord_now(w);
 }
 

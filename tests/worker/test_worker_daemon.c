@@ -335,7 +335,7 @@ static void be_a_worker_without_program(int fd)
     set.slots = 1;
     set.blas[0] = (struct session_blas){"grokd", "aa"};
     set.blas_count = 1;
-    struct worker_config c = {"/nonexistent/grokd-train", &access, &set, &cpus};
+    struct worker_config c = {"/nonexistent/grokd-train", &access, &set, &cpus, NULL};
     assert_int_equal(access_read(&access, path, &e), OK);
     assert_int_equal(sock_start(&e), OK);
     assert_int_equal(worker_daemon_open(&d, &c, &e), OK);
