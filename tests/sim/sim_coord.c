@@ -160,11 +160,10 @@ static void heard(struct sim *w, int place, uint64_t peer, const wire_envelope *
 {
     if (place >= SIM_PLACES) return;
     struct sim_worker *k = &w->worker[place];
-    if (m->body_case == GROKD__ENVELOPE__BODY_HELLO && !strcmp(m->hello->uuid, k->uuid)) {
-        for (int i = 0; i < SIM_PLACES; i++)
-            if (w->worker[i].serial == k->serial) w->worker[i].known_peer = 0;
+    for (int i = 0; i < SIM_PLACES && m->body_case == GROKD__ENVELOPE__BODY_HELLO; i++)
+        if (!strcmp(w->worker[i].uuid, m->hello->uuid)) w->worker[i].known_peer = 0;
+    if (m->body_case == GROKD__ENVELOPE__BODY_HELLO && !strcmp(m->hello->uuid, k->uuid))
         k->known_peer = peer;
-    }
     if (k->known_peer == peer) k->heard_ms = sim_coord_now(w);
 }
 
