@@ -169,8 +169,14 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/%.main.o $(call obj,$(TEST_H
 
 SIM := $(BUILD)/tests/sim/sim
 
+# A proxy with faults, for end-to-end tests.
+PROXY := $(BUILD)/tests/e2e/proxy
+$(PROXY): $(call obj,tests/e2e/proxy.c)
+	$(call note,LINK)
+	$(Q)$(LINK)
+
 .PHONY: unit check-all
-unit: $(TEST_BIN) $(SIM)
+unit: $(TEST_BIN) $(SIM) $(PROXY)
 
 # ---- the simulation: tests/sim, the real deciders of both sides in virtual time -------------------
 

@@ -4,26 +4,6 @@
 SWEEP=$ROOT/tests/e2e/small.yaml
 QUICK="--heartbeat 200ms --lease 2s"
 
-# The undisturbed sweep, made once: what all others must equal.
-undisturbed() {
-    [ -s "$WORK/undisturbed" ] && return
-    (
-        DIR=$WORK/calm
-        mkdir -p "$DIR"
-        coord --exit-when-done --local 2 "$SWEEP"
-        ends coord 0
-        values "$WORK/undisturbed"
-    )
-}
-
-same_as_undisturbed() {
-    undisturbed
-    every_epoch_once
-    is "SELECT count(*) FROM runs WHERE state = 'finished'" 6
-    values "$DIR/values"
-    cmp "$WORK/undisturbed" "$DIR/values"
-}
-
 # half_way: some run has stored epochs and is still going.
 half_way() { holds "SELECT count(*) FROM runs WHERE state = 'running' AND epochs_done BETWEEN 100 AND 4000"; }
 

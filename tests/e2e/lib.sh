@@ -93,6 +93,64 @@ values() {
     [ -s "$1" ]
 }
 
+# undisturbed: the values of $SWEEP when nothing goes wrong, in $WORK/undisturbed; made once.
+undisturbed() {
+    [ -s "$WORK/undisturbed" ] && return
+    (
+        DIR=$WORK/calm
+        mkdir -p "$DIR"
+        coord --exit-when-done --local 2 "$SWEEP"
+        ends coord 0
+        values "$WORK/undisturbed"
+    )
+}
+
+# same_as_undisturbed: every run finished, with every number of the undisturbed sweep.
+same_as_undisturbed() {
+    undisturbed
+    every_epoch_once
+    is "SELECT count(*) FROM runs WHERE state <> 'finished'" 0
+    values "$DIR/values"
+    cmp "$WORK/undisturbed" "$DIR/values"
+}
+
+# broken_promises FILE: lines of workers' ledgers that the database does not hold.
+broken_promises() {
+    sqlite3 -cmd '.timeout 5000' -cmd "ATTACH 'file:$DIR/data/results.db?mode=ro' AS d" \
+        -cmd 'CREATE TABLE ledger (run_id INTEGER, attempt INTEGER, epoch INTEGER, ended INTEGER)' \
+        -cmd '.separator " "' -cmd ".import $1 ledger" :memory: "
+        SELECT count(*) FROM ledger AS l LEFT JOIN d.runs AS r USING (run_id)
+        LEFT JOIN d.attempts AS a ON a.run_id = l.run_id AND a.attempt = l.attempt
+        WHERE coalesce(l.epoch > r.epochs_done, 1) OR (l.ended AND a.outcome IS NULL)"
+}
+
+# kept LEDGER: it has lines, and all of them are true.
+kept() {
+    [ -s "$1" ] || { echo "# $1 is empty"; return 1; }
+    [ "$(broken_promises "$1")" = 0 ] || { echo "# $(broken_promises "$1") lines of $1 are not stored"; return 1; }
+}
+
+# ---- a network with faults
+
+# proxy NAME: a proxy (proxy.c) before the coordinator; the endpoint for workers is in $NAME_END.
+proxy() {
+    local name=$1 fd
+    mkfifo "$DIR/$name.fifo"
+    "$BUILD/tests/e2e/proxy" "$(sed -n 's/^listening on .*://p' "$DIR/coord.out")" \
+        <"$DIR/$name.fifo" >"$DIR/$name.out" 2>"$DIR/$name.err" &
+    PIDS+=($!)
+    exec {fd}>"$DIR/$name.fifo"
+    await 10 grep -q '^listening on' "$DIR/$name.out"
+    printf -v "${name}_FD" '%s' "$fd"
+    printf -v "${name}_END" 'tcp://127.0.0.1:%s' "$(sed -n 's/^listening on //p' "$DIR/$name.out")"
+}
+
+# order NAME WORDS...: what the proxy does from now on.
+order() {
+    local fd=${1}_FD
+    echo "${@:2}" >&"${!fd}"
+}
+
 # ---- running
 
 run_tests() {
