@@ -206,7 +206,8 @@ int train_out_run(const struct train_options *o, const struct blas *b, struct er
     if (rc == OK) rc = out_open(&out, o, b, resumed, e);
     if (rc == OK) {
         const struct train_listener listener = {out_epoch, &out};
-        rc = train_run(&o->params, &o->settings, &from, o->resume ? &saved : NULL, &listener, e);
+        rc = train_run(&o->params, &o->settings, &from, o->stiff, o->resume ? &saved : NULL,
+                       &listener, e);
     }
     safetensors_close(&saved);
     int closed = out_close(&out, &late);

@@ -257,11 +257,12 @@ static int train(struct pipe *p, const Grokd__Work *w, struct err *why)
     struct safetensors set;
     take_checkpoint(p, w, &set);
     int64_t resumed = p->epoch;
-    int rc = train_run(o->params, o->settings, &from, set.count ? &set : NULL, &listener, why);
+    int rc =
+        train_run(o->params, o->settings, &from, NULL, set.count ? &set : NULL, &listener, why);
     if (rc == E_FILE && set.count && p->epoch == resumed && !p->waiting) {
         fprintf(stderr, "%s; the run begins at epoch 0\n", why->text);
         p->epoch = -1;
-        rc = train_run(o->params, o->settings, &from, NULL, &listener, why);
+        rc = train_run(o->params, o->settings, &from, NULL, NULL, &listener, why);
     }
     safetensors_close(&set);
     return rc;

@@ -3,6 +3,7 @@
 #include "worker/train_run.h"
 
 #include "worker/measure/measure.h"
+#include "worker/train/init.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -79,15 +80,32 @@ static int load(struct run *r, const struct safetensors *s, struct err *e)
     return OK;
 }
 
+/* Has the steps split by the model in a file. */
+static int split(struct run *r, const char *path, struct err *e)
+{
+    struct safetensors s = {0};
+    struct model last = {0};
+    struct err why = {0};
+    int rc = safetensors_read(&s, path, e);
+    if (rc == OK) rc = model_open(&last, &r->params, e);
+    if (rc == OK && (rc = init_load(&last, last.theta, &s, "", &why)) < 0)
+        err_set(e, rc, "%s: %s", path, why.text);
+    if (rc == OK) rc = measure_split(r->measure, &last, e);
+    model_close(&last);
+    safetensors_close(&s);
+    return rc;
+}
+
 int train_run(const struct params *p, const struct settings *s, const struct trainer_source *from,
-              const struct safetensors *resume, const struct train_listener *listener,
-              struct err *e)
+              const char *stiff, const struct safetensors *resume,
+              const struct train_listener *listener, struct err *e)
 {
     struct run r = {.params = *p, .settings = s};
     int rc = trainer_open(&r.trainer, p, from, e);
     if (rc == OK)
         rc = measure_open(&r.measure, &r.params, s, trainer_model(r.trainer),
                           trainer_task(r.trainer), e);
+    if (rc == OK && stiff) rc = split(&r, stiff, e);
     if (rc == OK && resume) rc = load(&r, resume, e);
     if (rc == OK) rc = walk(&r, !resume, listener, e);
     measure_close(&r.measure);

@@ -74,6 +74,9 @@ struct gauge {
     /* NULL: remembers nothing. */
     int (*save)(const void *state, const struct view *v, struct safetensors *s, struct err *e);
     int (*load)(void *state, const struct view *v, const struct safetensors *s, struct err *e);
+    /* What is split by the model at the end of the run, from the next epoch on; the model is lent
+     * for this call. NULL: nothing is. */
+    int (*split)(void *state, const struct view *v, const struct model *last, struct err *e);
 };
 
 extern const struct gauge gauge_train_end, gauge_norm, gauge_pruning, gauge_fourier, gauge_geometry,

@@ -35,6 +35,11 @@ void measure_close(struct measure **m); /* accepts NULL, leaves NULL */
 int measure_epoch(struct measure *m, const struct model *model, int64_t epoch, struct row *row,
                   struct err *e);
 
+/* From the next epoch on measures only what the model at the end of the run (lent for this call)
+ * says about the road to it: the stiff and the sloppy part of each step by the diagonal at that
+ * end, as features (geometry.h). E_USAGE if that diagonal is not asked for or has no formula. */
+int measure_split(struct measure *m, const struct model *last, struct err *e);
+
 /* What a resumed run needs: adds tensors "measure.*", and takes them up again in a measure opened
  * with the same parameters and settings. E_FILE if one is missing or of another shape. */
 int measure_save(const struct measure *m, struct safetensors *s, struct err *e);
