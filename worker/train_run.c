@@ -43,7 +43,7 @@ static int walk(struct run *r, bool first, const struct train_listener *listener
     while (first || trainer_done(r->trainer) < r->params.epochs) {
         struct row row;
         int rc = step(r, first, &row, e);
-        if (rc < 0) return rc;
+        if (rc != OK) return rc;
         first = false;
         const struct train_epoch now = {&row, r->trainer, r->measure, r->params.epochs,
                                         row.epoch >= r->params.epochs};
@@ -51,6 +51,11 @@ static int walk(struct run *r, bool first, const struct train_listener *listener
         if (rc != TRAIN_ON) return rc < 0 || !now.final ? rc : OK;
     }
     return OK;
+}
+
+bool train_save_before_the_end(const struct train_epoch *now, const struct settings *s)
+{
+    return s->llc_steps > 0 && s->measure_every > 0 && now->row->epoch + 1 == now->epochs;
 }
 
 int train_save(const struct train_epoch *now, struct safetensors *s, struct err *e)
@@ -105,6 +110,7 @@ int train_run(const struct params *p, const struct settings *s, const struct tra
     if (rc == OK)
         rc = measure_open(&r.measure, &r.params, s, trainer_model(r.trainer),
                           trainer_task(r.trainer), e);
+    if (rc == OK && listener->enough) measure_ask(r.measure, listener->enough, listener->ctx);
     if (rc == OK && stiff) rc = split(&r, stiff, e);
     if (rc == OK && resume) rc = load(&r, resume, e);
     if (rc == OK) rc = walk(&r, !resume, listener, e);

@@ -34,7 +34,14 @@ enum { TRAIN_ON = 0, TRAIN_STOP = 1 };
 struct train_listener {
     int (*epoch)(void *ctx, const struct train_epoch *now, struct err *e);
     void *ctx;
+    /* Asked in the middle of an epoch whose measures take long; the answer is of the same kind, and
+     * one that ends the run leaves that epoch untold. NULL: it is not to be ended there. */
+    int (*enough)(void *ctx, struct err *e);
 };
+
+/* Whether the run should be saved here: the next epoch is the final one, and its measures take so
+ * long that an end in the middle of them would cost much (measure.llc). */
+bool train_save_before_the_end(const struct train_epoch *now, const struct settings *s);
 
 /* Adds all that a run resumed after this epoch needs: trainer, measures, and run.epochs I64 {last
  * epoch of the run as far as is known}. */

@@ -128,6 +128,18 @@ test_a_run_stopped_by_sigterm_goes_on_to_the_same_rows() {
     diff -r "$DIR/one" "$DIR/two"
 }
 
+test_sigterm_ends_a_long_measure_and_leaves_where_to_go_on() {
+    local run="$SMALL epochs=5 grokd.measure.llc.steps=1000000"
+    start long "$BUILD/grokd-train" $run --out "$DIR/out"
+    await 20 grep -q '"epoch": 4,' "$DIR/out/epochs.jsonl"
+    kill -TERM "$long_PID"
+    ends long 143
+    [ "$(wc -l <"$DIR/out/epochs.jsonl")" = 5 ]
+    start next "$BUILD/grokd-train" $run --out "$DIR/out" --resume "$DIR/out/checkpoint.safetensors"
+    kill -TERM "$next_PID"
+    ends next 143
+}
+
 test_checkpoints_are_written_as_often_as_asked() {
     start long "$BUILD/grokd-train" $SMALL epochs=1000000 grokd.checkpoint_every=1ms --out "$DIR/out"
     await 20 test -s "$DIR/out/checkpoint.safetensors"

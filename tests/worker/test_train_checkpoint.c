@@ -94,7 +94,7 @@ static void train(struct scene *s, const struct safetensors *resume)
     s->first = s->last = -1;
     memset(s->told, 0, sizeof s->told);
     int rc = train_run(&s->params, &s->settings, NULL, NULL, resume,
-                       &(struct train_listener){listen, s}, &e);
+                       &(struct train_listener){listen, s, NULL}, &e);
     if (rc != OK) fail_msg("%s", e.text);
 }
 

@@ -77,6 +77,12 @@ int measure_epoch(struct measure *m, const struct model *model, int64_t epoch, s
     return rc;
 }
 
+void measure_ask(struct measure *m, int (*enough)(void *ctx, struct err *e), void *ctx)
+{
+    m->view.enough = enough;
+    m->view.enough_ctx = ctx;
+}
+
 int measure_split(struct measure *m, const struct model *last, struct err *e)
 {
     int rc = OK;

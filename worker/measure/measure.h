@@ -29,6 +29,10 @@ int measure_open(struct measure **out, const struct params *p, const struct sett
                  const struct model *m, const struct task *t, struct err *e);
 void measure_close(struct measure **m); /* accepts NULL, leaves NULL */
 
+/* Whom to ask in the middle of a measure that takes long: anything but OK ends measure_epoch, which
+ * returns it; the row is then good for nothing, and neither is the measure. */
+void measure_ask(struct measure *m, int (*enough)(void *ctx, struct err *e), void *ctx);
+
 /* Fills the row's values of a measured epoch, its pruning curve at the epochs that keep one, and
  * measure_seconds; leaves the rest of the row, and an epoch that is not measured, alone. Curve and
  * features are lent until the next call. Values that the task does not have stay NaN. */
