@@ -14,6 +14,8 @@
 #define CTL_ARGUMENTS 64   /* most of a call */
 #define CTL_WHERE     4096 /* a condition made of a selector */
 
+struct save;
+
 enum ctl_output { CTL_HUMAN, CTL_JSON, CTL_QUIET };
 
 /* One call of grokctl. Options have their text, or NULL; arguments are what is left. Lends all. */
@@ -60,9 +62,18 @@ int ctl_command(struct ctl *c, const struct ctl_verb *v,
                 struct err *e); /* the other writing ones */
 int ctl_key(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_aggregate(struct ctl *c, const struct ctl_verb *v, struct err *e);
+int ctl_stiff(struct ctl *c, const struct ctl_verb *v, struct err *e);
 
 /* Has the coordinator read the list of keys anew, if one runs. */
 int ctl_tell_keys(struct ctl *c, struct err *e);
+
+/* Has the coordinator store parts of a run's steps (stiff.h); E_STATE with its answer if it does
+ * not. */
+int ctl_tell_stiff(struct ctl *c, int64_t run, char *text, struct err *e);
+
+/* Carries out saves in this process, under DIR's lock; takes what they take once it has it. E_NET:
+ * a coordinator runs. */
+int ctl_save_here(const struct ctl *c, struct save *saves, size_t count, struct err *e);
 
 /* The format of --output. */
 enum export_format ctl_format(const struct ctl *c);

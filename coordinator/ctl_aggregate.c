@@ -75,24 +75,28 @@ static int wait_until_written(struct store *s, uint64_t ticket, struct err *e)
     return OK;
 }
 
-static int write_here(const struct ctl *c, const struct hub_command *x, struct err *e)
+int ctl_save_here(const struct ctl *c, struct save *saves, size_t count, struct err *e)
 {
-    struct save saves[COMMAND_RANGES] = {0};
     struct store *store = NULL;
     struct store_state state = {0};
     char path[PATH_MAX];
     int lock = -1, rc = file_lock(&lock, c->dir, e);
     if (rc < 0) return rc == E_STATE ? E_NET : rc;
-    hub_command_aggregate(x, clock_wall_ms(), saves);
     if (snprintf(path, sizeof path, "%s/results.db", c->dir) >= (int)sizeof path)
         rc = err_set(e, E_USAGE, "%s: the path is too long", c->dir);
     if (rc == OK) rc = store_open(&store, path, &state, e);
-    if (rc == OK)
-        rc = wait_until_written(store, store_submit(store, saves, x->event.range_count), e);
+    if (rc == OK) rc = wait_until_written(store, store_submit(store, saves, count), e);
     store_close(&store);
     store_state_free(&state);
     close(lock);
     return rc;
+}
+
+static int write_here(const struct ctl *c, const struct hub_command *x, struct err *e)
+{
+    struct save saves[COMMAND_RANGES] = {0};
+    hub_command_aggregate(x, clock_wall_ms(), saves);
+    return ctl_save_here(c, saves, x->event.range_count, e);
 }
 
 /* ---- the verb ---- */

@@ -14,6 +14,7 @@
 #include "proto/spec.h"
 #include "proto/wire.h"
 
+#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,6 +129,21 @@ int ctl_tell_keys(struct ctl *c, struct err *e)
     return rc < 0 ? err_set(e, rc, "the list is changed, the coordinator does not know it yet: %s",
                             why.text)
                   : OK;
+}
+
+int ctl_tell_stiff(struct ctl *c, int64_t run, char *text, struct err *e)
+{
+    Grokd__Command command = GROKD__COMMAND__INIT;
+    char verb[] = "stiff", number[32], *arguments[] = {number};
+    struct ctl quiet = *c;
+    quiet.output = CTL_QUIET;
+    snprintf(number, sizeof number, "%" PRId64, run);
+    command.verb = verb;
+    command.arguments = arguments;
+    command.n_arguments = 1;
+    command.text = text;
+    int rc = ask(&quiet, &command, e);
+    return rc == OK && quiet.exit_code ? E_STATE : rc;
 }
 
 /* Checked here first, so that a bad file is named by its own name. */

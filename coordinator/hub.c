@@ -187,6 +187,18 @@ static int aggregate(struct hub *h, uint64_t peer, const struct hub_command *x, 
     return put(h, &answer, h->submitted, e);
 }
 
+/* So are the parts of a run's steps. */
+static int stiff(struct hub *h, uint64_t peer, const struct hub_command *x, struct moment at,
+                 struct err *e)
+{
+    struct save save = {.kind = SAVE_STIFF, .run = x->event.run, .at_ms = at.wall_ms};
+    struct send answer = {.kind = SEND_ANSWER, .peer = peer, .text = "written"};
+    save.text = strdup(x->event.text);
+    if (!save.text) return err_set(e, E_NOMEM, "hub: no memory for a text");
+    h->submitted = store_submit(h->store, &save, 1);
+    return put(h, &answer, h->submitted, e);
+}
+
 /* A list that cannot be read changes nothing. */
 static int read_keys(struct hub *h, uint64_t peer, struct moment at, struct err *e)
 {
@@ -220,6 +232,7 @@ static int command(struct hub *h, uint64_t peer, const Grokd__Command *m, struct
     }
     if (x.kind == COMMAND_KEYS) return read_keys(h, peer, at, e);
     if (x.kind == COMMAND_AGGREGATE) return aggregate(h, peer, &x, at, e);
+    if (x.kind == COMMAND_STIFF) return stiff(h, peer, &x, at, e);
     x.event.peer = peer;
     return turn(h, &x.event, NULL, at, e);
 }

@@ -2,6 +2,7 @@
 /* hub_command: what a person typed, as an event. */
 #include "coordinator/hub_command.h"
 
+#include "coordinator/stiff.h"
 #include "proto/number.h"
 #include "proto/spec.h"
 
@@ -20,6 +21,7 @@ static const struct verb {
     {"cancel", COMMAND_EVENT, EVENT_CANCEL, "cancel SWEEP, or cancel --runs RUN"},
     {"retry", COMMAND_EVENT, EVENT_RETRY, "retry --failed | --fresh [SWEEP]"},
     {"aggregate", COMMAND_AGGREGATE, EVENT_TICK, "aggregate [SWEEP]"},
+    {"stiff", COMMAND_STIFF, EVENT_TICK, "stiff RUN"},
     {"keys", COMMAND_KEYS, EVENT_KEYS, "keys"},
     {"ping", COMMAND_PING, EVENT_TICK, "ping"},
     {"stop", COMMAND_STOP, EVENT_STOP, "stop"},
@@ -108,6 +110,16 @@ static int read_selection(struct hub_command *x, const struct verb *v, const Gro
     return OK;
 }
 
+/* The text comes from grokctl, which had it computed. */
+static int read_stiff(struct hub_command *x, const struct verb *v, const Grokd__Command *m,
+                      struct err *e)
+{
+    if (m->n_arguments != 1 || !m->text || !*m->text || !whole(m->arguments[0], &x->event.run))
+        return err_set(e, E_USAGE, "usage: %s", v->usage);
+    x->event.text = m->text;
+    return stiff_check(m->text, e);
+}
+
 int hub_command_read(struct hub_command *x, const Grokd__Command *m, struct err *e)
 {
     memset(x, 0, sizeof *x);
@@ -118,6 +130,7 @@ int hub_command_read(struct hub_command *x, const Grokd__Command *m, struct err 
         x->event.kind = v->event;
         if (v->kind == COMMAND_PING || v->kind == COMMAND_STOP || v->kind == COMMAND_KEYS)
             return OK;
+        if (v->kind == COMMAND_STIFF) return read_stiff(x, v, m, e);
         if (v->event != EVENT_SUBMIT) return read_selection(x, v, m, e);
         if (!m->text || !*m->text) return err_set(e, E_USAGE, "usage: %s", v->usage);
         x->event.text = m->text;
@@ -125,6 +138,6 @@ int hub_command_read(struct hub_command *x, const Grokd__Command *m, struct err 
     }
     return err_set(e, E_USAGE,
                    "unknown command '%.60s': submit, pause, resume, cancel, retry, aggregate, "
-                   "keys, ping or stop",
+                   "stiff, keys, ping or stop",
                    m->verb);
 }

@@ -10,7 +10,14 @@
 #define COMMAND_RANGES 64
 
 /* Commands that the hub answers itself, and those that the scheduler decides. */
-enum command_kind { COMMAND_EVENT, COMMAND_PING, COMMAND_STOP, COMMAND_KEYS, COMMAND_AGGREGATE };
+enum command_kind {
+    COMMAND_EVENT,
+    COMMAND_PING,
+    COMMAND_STOP,
+    COMMAND_KEYS,
+    COMMAND_AGGREGATE,
+    COMMAND_STIFF
+};
 
 struct hub_command {
     enum command_kind kind;

@@ -41,6 +41,8 @@ enum sweep_state { SWEEP_ACTIVE, SWEEP_PAUSED, SWEEP_CANCELLED, SWEEP_DONE };
                          text = log tail: closes the attempt; FINISHED computes summaries */       \
     X(SAVE_CANCEL)    /* run, reason: run and its open attempt end as cancelled */                 \
     X(SAVE_AGGREGATE) /* sweep..count (INT64_MIN: the newest) get their seed_stats and so on */    \
+    X(SAVE_STIFF)     /* run; text = lines of stiff.h: in the place of those from their first      \
+                         epoch on, if the run is finished */                                       \
     X(SAVE_EVENT)     /* run, worker (0: none), blas.family = kind, text = sentence */             \
     X(SAVE_FETCH)     /* no save: answers with up to `count` waiting runs of active sweeps,        \
                          priority first, then run_id */

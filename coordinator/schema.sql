@@ -161,16 +161,29 @@ CREATE TABLE predictions (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE features (
-  -- What the layers have learned, at measured epochs. Of ising: correlations r of the pre-activations
-  -- of a layer's neurons (each site of a convolution is one) with a quantity q of the snapshots of the
-  -- test set. q: energy (per bond), magnetization, abs_magnetization. Names: q_mean and q_median, of
-  -- |r| over the neurons; q_weighted, its mean weighted by the neurons' mean |pre-activation|
-  -- (arXiv 2502.01739, equation 6); q_share, the share of neurons whose |r| is greatest with q.
+  -- What parts of a model are like, at measured epochs; what is undefined has no row. By layer:
+  -- a tensor by its name (model.0.weight, ...): norm, and of weights stable_rank; at curve_epochs
+  --   effective_rank and, with pruning scheme single, compressibility (c of pruning it alone);
+  -- model, at curve_epochs: gradient_norm of the training loss, cos_descent_weights (of -gradient and
+  --   weights; +1: descent does nothing but scale the weights up);
+  -- U, V, W, of modular addition and subtraction, at curve_epochs: weights of the first and the second
+  --   operand, and of the output: ipr_real, ipr_complex, ipr_rfft, and of W energy_K, of frequency K;
+  -- all, at curve_epochs: shift_D, mean probability over all pairs of the class D above the label; test,
+  --   of ising, at curve_epochs: ordered_I, mean probability of the ordered phase at temperature I;
+  -- conv1, conv2, fc1, of ising: correlations r of the pre-activations of a layer's neurons (each site of
+  --   a convolution is one) with a quantity q of the snapshots of the test set, energy (per bond),
+  --   magnetization, abs_magnetization: q_mean and q_median, of |r| over the neurons; q_weighted, its
+  --   mean weighted by the neurons' mean |pre-activation| (arXiv 2502.01739, equation 6); q_share, the
+  --   share of neurons whose |r| is greatest with q;
+  -- llc, at the last epoch if asked for: loss_I, mean loss over the I-th hundredth of the Langevin chain;
+  -- stiff, sloppy, once `grokctl stiff` was asked about a finished run: step_fisher, cos_previous_fisher,
+  --   cos_origin_fisher of the parameters whose Fisher diagonal (regression) at the run's last epoch is
+  --   at least measure.stiff_threshold, and of the others; parameters, their share, at the last epoch.
   run_id      INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
   epoch       INTEGER NOT NULL,
-  layer       TEXT    NOT NULL, -- conv1, conv2, fc1
-  name        TEXT    NOT NULL, -- q_mean, q_median, q_weighted, q_share
-  value       REAL    NOT NULL, -- 1
+  layer       TEXT    NOT NULL, -- model.0.weight, W, fc1, stiff, ...
+  name        TEXT    NOT NULL, -- norm, ipr_real, energy_weighted, ...
+  value       REAL    NOT NULL, -- 1; losses: nat
   PRIMARY KEY (run_id, epoch, layer, name)
 ) STRICT, WITHOUT ROWID;
 

@@ -109,6 +109,7 @@ int save_retry(struct db *d, const struct save *s, struct save_answer *a, struct
 int save_epochs(struct db *d, const struct save *s, struct save_answer *a, size_t *rows,
                 struct err *e);
 int save_end(struct db *d, const struct save *s, struct save_answer *a, struct err *e);
+int save_stiff(struct db *d, const struct save *s, size_t *rows, struct err *e);
 int save_fetch(struct db *d, const struct save *s, struct save_answer *a, struct err *e);
 
 /* A sweep whose runs are all over is done, one that has some again is active. */

@@ -123,6 +123,7 @@ int save_apply(struct db *d, const struct save *s, struct save_answer *a, bool *
     case SAVE_AGGREGATE:
         *answered = false;
         return db_do(d, SQL_SWEEPS_AGGREGATE, e, "ni", s->sweep, s->count);
+    case SAVE_STIFF: *answered = false; return save_stiff(d, s, rows, e);
     case SAVE_EVENT:
         *answered = false;
         return save_event(d, s, s->blas.family, s->text ? s->text : "", e);

@@ -17,6 +17,7 @@ enum {
     OPT_RESUME,
     OPT_INIT,
     OPT_DATA,
+    OPT_STIFF,
     OPT_PIPE,
     OPT_BLAS,
     OPT_HELP,
@@ -24,11 +25,17 @@ enum {
 };
 
 static const struct option long_options[] = {
-    {"run", required_argument, NULL, OPT_RUN},       {"out", required_argument, NULL, OPT_OUT},
-    {"resume", required_argument, NULL, OPT_RESUME}, {"init", required_argument, NULL, OPT_INIT},
-    {"data", required_argument, NULL, OPT_DATA},     {"pipe", required_argument, NULL, OPT_PIPE},
-    {"blas", no_argument, NULL, OPT_BLAS},           {"help", no_argument, NULL, OPT_HELP},
-    {"version", no_argument, NULL, OPT_VERSION},     {NULL, 0, NULL, 0},
+    {"run", required_argument, NULL, OPT_RUN},
+    {"out", required_argument, NULL, OPT_OUT},
+    {"resume", required_argument, NULL, OPT_RESUME},
+    {"init", required_argument, NULL, OPT_INIT},
+    {"data", required_argument, NULL, OPT_DATA},
+    {"pipe", required_argument, NULL, OPT_PIPE},
+    {"stiff", required_argument, NULL, OPT_STIFF},
+    {"blas", no_argument, NULL, OPT_BLAS},
+    {"help", no_argument, NULL, OPT_HELP},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {NULL, 0, NULL, 0},
 };
 
 /* What the options say before the points are known. */
@@ -155,6 +162,7 @@ static int read_option(struct train_options *o, struct command *c, int option, s
     case OPT_INIT: return read_init(o, optarg, e);
     case OPT_RESUME: o->resume = optarg; break;
     case OPT_DATA: o->data_path = optarg; break;
+    case OPT_STIFF: o->stiff = optarg; break;
     case OPT_PIPE:
         rc = read_number("pipe", optarg, 1 << 20, &fd, e);
         o->pipe_fd = (int)fd;
@@ -220,6 +228,8 @@ static const char usage[] =
     "  --resume FILE        go on after the epoch of such a checkpoint of the same run\n"
     "  --init FILE[:PREFIX] initial weights from a safetensors file, PREFIX before each name\n"
     "  --data FILE          training and test set from a safetensors file\n"
+    "  --stiff FILE         measure steps alone, their stiff and sloppy parts split by the Fisher\n"
+    "                       diagonal of these weights, the last of the same run, as features\n"
     "  --blas               print who multiplies matrices, grokd itself unless grokd.blas=FAMILY\n"
     "                       names kernels of OpenBLAS, and the fingerprint of fixed products\n"
     "  --pipe FD            serve a worker over a connected socket\n"

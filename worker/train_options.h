@@ -20,6 +20,7 @@ struct train_options {
     char init_prefix[128]; /* "" when not given */
     const char *data_path; /* or NULL */
     const char *resume;    /* checkpoint, or NULL */
+    const char *stiff;     /* weights that split the steps, or NULL */
     int pipe_fd;
 };
 

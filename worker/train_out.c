@@ -143,7 +143,8 @@ static int write_weights(struct train_out *o, const struct train_epoch *now, str
 static int keep_checkpoint(struct train_out *o, const struct train_epoch *now, struct err *e)
 {
     int64_t every_ms = o->options->settings.checkpoint_every_ms, now_ms = clock_now_ms();
-    bool due = caught || (every_ms > 0 && now_ms - o->saved_ms >= every_ms);
+    bool due = caught || (every_ms > 0 && now_ms - o->saved_ms >= every_ms) ||
+               train_save_before_the_end(now, &o->options->settings);
     char path[4096];
     unsigned char *bytes;
     size_t size;
@@ -183,6 +184,13 @@ static int out_epoch(void *ctx, const struct train_epoch *now, struct err *e)
     return rc < 0 || !caught ? rc : TRAIN_STOP;
 }
 
+static int out_enough(void *ctx, struct err *e)
+{
+    (void)ctx;
+    (void)e;
+    return caught ? TRAIN_STOP : TRAIN_ON;
+}
+
 static int out_close(struct train_out *o, struct err *e)
 {
     train_bar_close(&o->bar);
@@ -205,8 +213,9 @@ int train_out_run(const struct train_options *o, const struct blas *b, struct er
     int rc = o->resume ? train_checkpoint_read(&saved, &resumed, o->resume, &owner, e) : OK;
     if (rc == OK) rc = out_open(&out, o, b, resumed, e);
     if (rc == OK) {
-        const struct train_listener listener = {out_epoch, &out};
-        rc = train_run(&o->params, &o->settings, &from, o->resume ? &saved : NULL, &listener, e);
+        const struct train_listener listener = {out_epoch, &out, out_enough};
+        rc = train_run(&o->params, &o->settings, &from, o->stiff, o->resume ? &saved : NULL,
+                       &listener, e);
     }
     safetensors_close(&saved);
     int closed = out_close(&out, &late);

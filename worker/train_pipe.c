@@ -148,13 +148,19 @@ static int look_for_stop(struct pipe *p, struct err *e)
     }
 }
 
+static int enough(void *ctx, struct err *e)
+{
+    return look_for_stop(ctx, e);
+}
+
 /* ---- files that go with an epoch ------------------------------------------------------------- */
 
 static bool checkpoint_due(const struct pipe *p, const struct train_epoch *now, int next)
 {
     int64_t every_ms = p->owner.settings->checkpoint_every_ms;
     bool due = every_ms > 0 && clock_now_ms() - p->saved_ms >= every_ms;
-    return !now->final && (next == TRAIN_STOP || due);
+    bool here = train_save_before_the_end(now, p->owner.settings);
+    return !now->final && (next == TRAIN_STOP || due || here);
 }
 
 /* One that no message can hold is left out: the run would begin anew, no more. */
@@ -251,17 +257,18 @@ static void take_checkpoint(struct pipe *p, const Grokd__Work *w, struct safeten
 
 static int train(struct pipe *p, const Grokd__Work *w, struct err *why)
 {
-    const struct train_listener listener = {on_epoch, p};
+    const struct train_listener listener = {on_epoch, p, enough};
     const struct trainer_source from = {.shelf = &p->shelf};
     const struct checkpoint_owner *o = &p->owner;
     struct safetensors set;
     take_checkpoint(p, w, &set);
     int64_t resumed = p->epoch;
-    int rc = train_run(o->params, o->settings, &from, set.count ? &set : NULL, &listener, why);
+    int rc =
+        train_run(o->params, o->settings, &from, NULL, set.count ? &set : NULL, &listener, why);
     if (rc == E_FILE && set.count && p->epoch == resumed && !p->waiting) {
         fprintf(stderr, "%s; the run begins at epoch 0\n", why->text);
         p->epoch = -1;
-        rc = train_run(o->params, o->settings, &from, NULL, &listener, why);
+        rc = train_run(o->params, o->settings, &from, NULL, NULL, &listener, why);
     }
     safetensors_close(&set);
     return rc;

@@ -3,6 +3,7 @@
 #include "worker/train_run.h"
 
 #include "worker/measure/measure.h"
+#include "worker/train/init.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -42,7 +43,7 @@ static int walk(struct run *r, bool first, const struct train_listener *listener
     while (first || trainer_done(r->trainer) < r->params.epochs) {
         struct row row;
         int rc = step(r, first, &row, e);
-        if (rc < 0) return rc;
+        if (rc != OK) return rc;
         first = false;
         const struct train_epoch now = {&row, r->trainer, r->measure, r->params.epochs,
                                         row.epoch >= r->params.epochs};
@@ -50,6 +51,11 @@ static int walk(struct run *r, bool first, const struct train_listener *listener
         if (rc != TRAIN_ON) return rc < 0 || !now.final ? rc : OK;
     }
     return OK;
+}
+
+bool train_save_before_the_end(const struct train_epoch *now, const struct settings *s)
+{
+    return s->llc_steps > 0 && s->measure_every > 0 && now->row->epoch + 1 == now->epochs;
 }
 
 int train_save(const struct train_epoch *now, struct safetensors *s, struct err *e)
@@ -79,15 +85,33 @@ static int load(struct run *r, const struct safetensors *s, struct err *e)
     return OK;
 }
 
+/* Has the steps split by the model in a file. */
+static int split(struct run *r, const char *path, struct err *e)
+{
+    struct safetensors s = {0};
+    struct model last = {0};
+    struct err why = {0};
+    int rc = safetensors_read(&s, path, e);
+    if (rc == OK) rc = model_open(&last, &r->params, e);
+    if (rc == OK && (rc = init_load(&last, last.theta, &s, "", &why)) < 0)
+        err_set(e, rc, "%s: %s", path, why.text);
+    if (rc == OK) rc = measure_split(r->measure, &last, e);
+    model_close(&last);
+    safetensors_close(&s);
+    return rc;
+}
+
 int train_run(const struct params *p, const struct settings *s, const struct trainer_source *from,
-              const struct safetensors *resume, const struct train_listener *listener,
-              struct err *e)
+              const char *stiff, const struct safetensors *resume,
+              const struct train_listener *listener, struct err *e)
 {
     struct run r = {.params = *p, .settings = s};
     int rc = trainer_open(&r.trainer, p, from, e);
     if (rc == OK)
         rc = measure_open(&r.measure, &r.params, s, trainer_model(r.trainer),
                           trainer_task(r.trainer), e);
+    if (rc == OK && listener->enough) measure_ask(r.measure, listener->enough, listener->ctx);
+    if (rc == OK && stiff) rc = split(&r, stiff, e);
     if (rc == OK && resume) rc = load(&r, resume, e);
     if (rc == OK) rc = walk(&r, !resume, listener, e);
     measure_close(&r.measure);

@@ -235,6 +235,7 @@ static void carry_out(struct world *w, const struct action *x, const struct even
         return do_end(w, s);
     case SAVE_CANCEL: line(w, "save cancel %lld", run); return do_cancel(w, s);
     case SAVE_EVENT: return line(w, "save event %s", s->blas.family);
+    case SAVE_STIFF:
     case SAVE_AGGREGATE: break; /* not the scheduler's */
     case SAVE_FETCH: line(w, "save fetch %lld", (long long)s->count); return do_fetch(w, s);
     }

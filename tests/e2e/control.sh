@@ -79,6 +79,49 @@ test_reading_verbs_work_on_the_database_alone() {
     grep -q 'no coordinator' "$DIR/answer"
 }
 
+# parts RUN: what grokctl stiff left of a run.
+parts() { query "SELECT epoch, layer, name, quote(value) FROM features WHERE run_id = $1 AND layer IN ('stiff', 'sloppy')"; }
+
+test_steps_are_split_by_the_end_of_a_finished_run() {
+    cat >"$DIR/s.yaml" <<'END'
+name: split
+method: grid
+parameters:
+  modulus: {value: 11}
+  hidden: {value: 32}
+  seed: {min: 1, max: 2}
+  epochs: {value: 40}
+grokd:
+  measure: {every: 10}
+END
+    sed 's/^name: .*/name: kept/; s/^grokd:/&\n  save_model: [final]/' "$DIR/s.yaml" >"$DIR/kept.yaml"
+    coord --exit-when-done --local 2 "$DIR/s.yaml" "$DIR/kept.yaml"
+    ends coord 0
+    query "SELECT count(*) FROM features" >"$DIR/before"
+    ctl stiff 1 | grep -qE '^run 1: [0-9.]+% of its parameters are stiff at epoch 40; 4 steps split'
+    [ "$(parts 1 | wc -l)" = $((4 * 6 - 2 + 2)) ]
+    is "SELECT count(*) - $(parts 1 | wc -l) FROM features" "$(cat "$DIR/before")"
+    is "SELECT count(*) FROM features AS a JOIN features AS b USING (run_id, epoch, name) JOIN geometry USING (run_id, epoch)
+        WHERE a.layer = 'stiff' AND b.layer = 'sloppy' AND name = 'step_fisher'
+          AND abs(a.value * a.value + b.value * b.value - step_fisher * step_fisher) < 1e-12" 4
+    ctl verify 1 | grep -q equal
+    coord # a coordinator that runs writes it; the last weights are kept here
+    [ "$(ctl --output json stiff 3 | grep -c '"steps": 4}')" = 1 ]
+    cmp <(parts 1) <(parts 3)
+    ctl stop
+    ends coord 0
+    sqlite3 "$DIR/data/results.db" "UPDATE epochs SET train_loss = train_loss + 1e-15 WHERE run_id = 2 AND epoch = 5"
+    refuses ctl stiff 2 2>"$DIR/answer"
+    grep -q 'run 2, epoch 5: train_loss was stored as' "$DIR/answer"
+    [ -z "$(parts 2)" ]
+    printf x >>"$DIR/data/$(query "SELECT path FROM models WHERE run_id = 4")"
+    refuses ctl stiff 4 2>"$DIR/answer"
+    grep -q 'is not the file that was stored' "$DIR/answer"
+    sqlite3 "$DIR/data/results.db" "UPDATE runs SET state = 'cancelled' WHERE run_id = 2"
+    refuses ctl stiff 2 2>"$DIR/answer"
+    grep -q 'run 2 is cancelled: only a finished run' "$DIR/answer"
+}
+
 test_an_open_snapshot_and_a_writers_lock_lose_nothing() {
     coord --exit-when-done --local 2 "$SWEEP"
     await 30 holds "SELECT count(*) > 100 FROM epochs"

@@ -69,6 +69,19 @@ test_the_stop_rule_ends_the_run() {
         WHERE json_extract(row, '\$.test_accuracy') >= 0.05) SELECT max(json_extract(row, '\$.epoch')) - first FROM rows, t")" = 7 ]
 }
 
+test_a_second_pass_splits_the_steps_of_the_first_by_its_end() {
+    local run="$SMALL epochs=30 grokd.measure.every=10"
+    train $run --out "$DIR/out" grokd.save_model=final; mv "$DIR/rows" "$DIR/one"
+    train $run --stiff "$DIR/out/weights-30.safetensors"
+    for column in train_loss step_fisher cos_previous_fisher; do
+        cmp <(sed "s/.*\"$column\": \([^,]*\),.*/\1/" "$DIR/one") <(sed "s/.*\"$column\": \([^,]*\),.*/\1/" "$DIR/rows")
+    done
+    [ "$(ask "SELECT count(*) FROM rows, json_each(row, '\$.features') AS f
+        WHERE json_extract(f.value, '\$.layer') IN ('stiff', 'sloppy')")" = $((3 * 6 - 2 + 2)) ]
+    fails 2 "nosuch.safetensors" $run --stiff nosuch.safetensors
+    fails 2 "variants=regression" $run --stiff "$DIR/out/weights-30.safetensors" grokd.measure.fisher.variants=full
+}
+
 test_exit_codes_and_one_line_of_error() {
     fails 1 "diverged at epoch 1" $SMALL beta2=0 epsilon=0 weight_decay=0 epochs=9
     fails 2 "did you mean learning_rate?" learning_rat=3
@@ -113,6 +126,18 @@ test_a_run_stopped_by_sigterm_goes_on_to_the_same_rows() {
     same "$DIR/one/epochs.jsonl" "$DIR/two/epochs.jsonl"
     rm "$DIR"/*/epochs.jsonl
     diff -r "$DIR/one" "$DIR/two"
+}
+
+test_sigterm_ends_a_long_measure_and_leaves_where_to_go_on() {
+    local run="$SMALL epochs=5 grokd.measure.llc.steps=1000000"
+    start long "$BUILD/grokd-train" $run --out "$DIR/out"
+    await 20 grep -q '"epoch": 4,' "$DIR/out/epochs.jsonl"
+    kill -TERM "$long_PID"
+    ends long 143
+    [ "$(wc -l <"$DIR/out/epochs.jsonl")" = 5 ]
+    start next "$BUILD/grokd-train" $run --out "$DIR/out" --resume "$DIR/out/checkpoint.safetensors"
+    kill -TERM "$next_PID"
+    ends next 143
 }
 
 test_checkpoints_are_written_as_often_as_asked() {

@@ -282,6 +282,7 @@ void sim_apply(struct store *s, const struct save *x)
     case SAVE_CANCEL: apply_cancel(s, x); break;
     case SAVE_FETCH: apply_fetch(s, x); break;
     case SAVE_SWEEP:
+    case SAVE_STIFF:
     case SAVE_AGGREGATE: sim_wrong(s->sim, "nobody asked for a save of kind %d", x->kind); break;
     case SAVE_WORKER_SEEN:
     case SAVE_WORKER_GONE:

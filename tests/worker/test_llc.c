@@ -45,7 +45,7 @@ void test_a_regular_model_has_half_its_parameters(void **state)
         expected +=
             rule.nbeta * b.a[i] / (2 * k * (1 - rule.epsilon * k / 4)); /* steps are finite */
     }
-    struct llc_walk walk = {SIZE, b.w, centre, b.gradient, NULL, bowl_loss, &b};
+    struct llc_walk walk = {SIZE, b.w, centre, b.gradient, NULL, bowl_loss, &b, NULL};
     double llc = rule.nbeta * llc_chain(&rule, &walk, trace);
     if (!ref_close(llc, expected, 0.04, 0)) fail_msg("%.4f, not %.4f", llc, expected);
     assert_true(ref_close(expected, SIZE / 2.0, 0.1, 0));
@@ -68,7 +68,7 @@ void test_noise_has_mean_zero_and_variance_one_and_no_order(void **state)
     static float w[4096], before[4096], zero[4096];
     const struct llc_rule rule = {1, 1, 0, 1, 9};
     double one = 0, two = 0, beside = 0, trace[LLC_TRACE];
-    struct llc_walk walk = {4096, w, zero, zero, NULL, no_slope, NULL};
+    struct llc_walk walk = {4096, w, zero, zero, NULL, no_slope, NULL, NULL};
     llc_chain(&rule, &walk, trace);
     for (int i = 0; i < 4096; i++) {
         one += w[i] / 4096;
@@ -81,6 +81,23 @@ void test_noise_has_mean_zero_and_variance_one_and_no_order(void **state)
     memset(w, 0, sizeof w);
     llc_chain(&rule, &walk, trace);
     assert_memory_equal(before, w, sizeof w);
+}
+
+static bool third_time(void *ctx)
+{
+    return ++*(int *)ctx == 3;
+}
+
+void test_a_chain_is_broken_off_where_it_is_told_and_gives_no_number(void **state)
+{
+    (void)state;
+    static float w[4096], zero[4096];
+    const struct llc_rule rule = {1000000000, 1, 0, 1, 9};
+    int asked = 0;
+    double trace[LLC_TRACE];
+    struct llc_walk walk = {4096, w, zero, zero, NULL, no_slope, &asked, third_time};
+    assert_true(isnan(llc_chain(&rule, &walk, trace)));
+    assert_int_equal(asked, 3);
 }
 
 static double read_llc(struct specimen *s, int64_t epoch, size_t *features)

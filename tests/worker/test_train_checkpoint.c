@@ -93,8 +93,8 @@ static void train(struct scene *s, const struct safetensors *resume)
     struct err e;
     s->first = s->last = -1;
     memset(s->told, 0, sizeof s->told);
-    int rc =
-        train_run(&s->params, &s->settings, NULL, resume, &(struct train_listener){listen, s}, &e);
+    int rc = train_run(&s->params, &s->settings, NULL, NULL, resume,
+                       &(struct train_listener){listen, s, NULL}, &e);
     if (rc != OK) fail_msg("%s", e.text);
 }
 

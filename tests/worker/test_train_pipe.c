@@ -267,6 +267,63 @@ void test_it_ends_at_once_when_the_worker_closes_its_end(void **state)
     (void)slot_close(&s); /* returns only when the process has ended */
 }
 
+static const char *const chain[] = {"epochs=3", "grokd.measure.every=3",
+                                    "grokd.measure.llc.steps=1000000"};
+
+/* A run whose Langevin chain at the end would take minutes; returns when it is in it. */
+static void walk_into_a_chain(struct slot *s, ProtobufCBinaryData *saved)
+{
+    slot_open(s);
+    hear_ready(s);
+    say_work(s, 4, s->blas.fingerprint, chain, 3);
+    for (int64_t last = -1; last < 2;) {
+        wire_envelope *m = hear(s);
+        assert_int_equal(m->body_case, GROKD__ENVELOPE__BODY_EPOCHS);
+        const Grokd__Epoch *e = m->epochs->epochs[m->epochs->n_epochs - 1];
+        last = e->epoch;
+        assert_true(last <= 2);
+        assert_int_equal(e->has_checkpoint, last == 2);
+        if (last == 2 && saved) {
+            saved->len = e->checkpoint.len;
+            saved->data = malloc(saved->len);
+            memcpy(saved->data, e->checkpoint.data, saved->len);
+        }
+        wire_free(&m);
+    }
+}
+
+void test_stop_ends_a_chain_at_the_end_of_a_run_and_another_slot_goes_on_before_it(void **state)
+{
+    (void)state;
+    struct slot s;
+    ProtobufCBinaryData saved;
+    walk_into_a_chain(&s, &saved);
+    say_stop(&s, 4, 1); /* of an older attempt: nothing happens */
+    say_stop(&s, 4, 2);
+    wire_envelope *m = hear(&s);
+    assert_int_equal(m->body_case, GROKD__ENVELOPE__BODY_ENDED);
+    assert_int_equal(m->ended->outcome, GROKD__OUTCOME__RETURNED);
+    assert_int_equal(m->ended->epoch, 2);
+    wire_free(&m);
+    say_work_from(&s, 4, s.blas.fingerprint, chain, 3, &saved);
+    say_stop(&s, 4, 2);
+    m = hear(&s);
+    assert_int_equal(m->body_case, GROKD__ENVELOPE__BODY_ENDED);
+    assert_int_equal(m->ended->outcome, GROKD__OUTCOME__RETURNED);
+    assert_int_equal(m->ended->epoch, 2);
+    wire_free(&m);
+    free(saved.data);
+    assert_int_equal(slot_close(&s), 0);
+}
+
+void test_a_chain_ends_at_once_when_the_worker_closes_its_end(void **state)
+{
+    (void)state;
+    struct slot s;
+    walk_into_a_chain(&s, NULL);
+    (void)slot_close(&s); /* returns only when the process has ended */
+}
+
 void test_signals_of_a_whole_service_are_left_to_the_worker(void **state)
 {
     (void)state;

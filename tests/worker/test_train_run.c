@@ -38,7 +38,7 @@ static int train(struct seen *seen, const char *const *more, size_t count, struc
     struct settings s;
     for (size_t i = 0; i < count; i++) arguments[4 + i] = (char *)more[i];
     if (train_arguments(&p, &s, 4 + count, arguments, e) < 0) fail_msg("%s", e->text);
-    return train_run(&p, &s, NULL, NULL, &(struct train_listener){see, seen}, e);
+    return train_run(&p, &s, NULL, NULL, NULL, &(struct train_listener){see, seen, NULL}, e);
 }
 
 void test_a_run_of_e_epochs_has_e_plus_one_rows(void **state)

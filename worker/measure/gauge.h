@@ -27,6 +27,10 @@ struct view {
     int64_t epoch;
     struct logits *logits;     /* of the model */
     struct findings *findings; /* where a gauge puts its features */
+    /* What a gauge that takes seconds asks many times a second: OK: go on; else it gives up and
+     * returns that. NULL: there is nobody to ask. */
+    int (*enough)(void *ctx, struct err *e);
+    void *enough_ctx;
 };
 
 /* What a formula may ask of a run, in its fits. */
@@ -69,11 +73,15 @@ struct gauge {
     bool (*fits)(const struct view *v); /* whether a task has this measure; NULL: every one */
     /* Gives *state; what is half made when it fails is left to close. NULL: needs none. */
     int (*open)(void **state, const struct view *v, struct err *e);
+    /* OK, an error, or what view.enough said. */
     int (*read)(void *state, const struct view *v, struct row *row, struct err *e);
     void (*close)(void *state); /* accepts NULL */
     /* NULL: remembers nothing. */
     int (*save)(const void *state, const struct view *v, struct safetensors *s, struct err *e);
     int (*load)(void *state, const struct view *v, const struct safetensors *s, struct err *e);
+    /* What is split by the model at the end of the run, from the next epoch on; the model is lent
+     * for this call. NULL: nothing is. */
+    int (*split)(void *state, const struct view *v, const struct model *last, struct err *e);
 };
 
 extern const struct gauge gauge_train_end, gauge_norm, gauge_pruning, gauge_fourier, gauge_geometry,

@@ -23,6 +23,7 @@ struct road {
     float *step, *prior; /* scratch: the step from here, the step to here */
     float *part;         /* scratch: one part of a metric */
     uint32_t *word;      /* scratch of gini_of */
+    float *last;         /* Fisher diagonal at the end of the run; NULL: not known */
     /* Fisher diagonal at here; NULL: that variant is not asked for. */
     float *metric[FISHER_VARIANTS];
     int64_t here_epoch, before_epoch;
@@ -101,6 +102,7 @@ static void close_geometry(void *state)
     free(r->prior);
     free(r->part);
     free(r->word);
+    free(r->last);
     for (int i = 0; i < FISHER_VARIANTS; i++) free(r->metric[i]);
     free(r);
 }
@@ -130,21 +132,61 @@ static void put(struct row *row, const struct columns *c, struct geometry_step g
     row->value[c->cos_origin] = g.cos_origin;
 }
 
-/* part = metric where it is at least the threshold, or where it is below, 0 elsewhere. */
-static void take_part(float *part, const float *metric, double threshold, bool above, size_t n)
+/* part = metric where the judge is at least the threshold, or where it is below; 0 elsewhere. */
+static void take_part(float *part, const float *metric, const float *judge, double threshold,
+                      bool above, size_t n)
 {
-    for (size_t i = 0; i < n; i++) part[i] = (metric[i] >= threshold) == above ? metric[i] : 0;
+    for (size_t i = 0; i < n; i++) part[i] = (judge[i] >= threshold) == above ? metric[i] : 0;
+}
+
+/* The stiff step (above) or the sloppy one, as the judge has it. */
+static struct geometry_step step_of_part(struct road *r, const struct view *v, const float *prior,
+                                         const float *judge, bool above)
+{
+    size_t n = v->model->size;
+    take_part(r->part, r->metric[FISHER_REGRESSION], judge, v->settings->stiff_threshold, above, n);
+    return geometry_step(r->step, prior, r->here.theta, r->part, n);
 }
 
 static void fill_parts(struct road *r, const struct view *v, const float *prior, struct row *row)
 {
     const float *metric = r->metric[FISHER_REGRESSION];
-    size_t n = v->model->size;
-    for (int above = 0; metric && above < 2; above++) {
-        take_part(r->part, metric, v->settings->stiff_threshold, above, n);
-        put(row, above ? &stiff : &sloppy,
-            geometry_step(r->step, prior, r->here.theta, r->part, n));
+    for (int above = 0; metric && above < 2; above++)
+        put(row, above ? &stiff : &sloppy, step_of_part(r, v, prior, metric, above));
+}
+
+static const char *const part_name[] = {"sloppy", "stiff"};
+
+static int find_parts(struct road *r, const struct view *v, const float *prior, struct err *e)
+{
+    int rc = OK;
+    for (int above = 0; r->last && above < 2; above++) {
+        const struct geometry_step g = step_of_part(r, v, prior, r->last, above);
+        const char *layer = part_name[above];
+        rc = findings_add(v->findings, layer, "step_fisher", g.length, e);
+        if (rc == OK && !isnan(g.cos_previous))
+            rc = findings_add(v->findings, layer, "cos_previous_fisher", g.cos_previous, e);
+        if (rc == OK && !isnan(g.cos_origin))
+            rc = findings_add(v->findings, layer, "cos_origin_fisher", g.cos_origin, e);
+        if (rc < 0) return rc;
     }
+    return rc;
+}
+
+/* How many parameters each part has, once a run. */
+static int find_shares(struct road *r, const struct view *v, struct err *e)
+{
+    size_t above = 0, n = v->model->parameters;
+    if (!r->last || v->epoch != v->params->epochs) return OK;
+    for (size_t i = 0; i < v->model->tensor_count; i++) {
+        const struct tensor *t = &v->model->tensor[i];
+        for (size_t j = 0; j < t->rows * t->cols; j++)
+            above +=
+                r->last[tensor_index(t, j / t->cols, j % t->cols)] >= v->settings->stiff_threshold;
+    }
+    double share = (double)above / (double)n;
+    int rc = findings_add(v->findings, part_name[0], "parameters", 1 - share, e);
+    return rc < 0 ? rc : findings_add(v->findings, part_name[1], "parameters", share, e);
 }
 
 static void fill_whole(struct road *r, const struct view *v, const float *prior, struct row *row)
@@ -158,7 +200,7 @@ static void fill_whole(struct road *r, const struct view *v, const float *prior,
 }
 
 /* The row of a step that ends at the view's model and begins here. */
-static void fill_row(struct road *r, const struct view *v, struct row *row)
+static int fill_row(struct road *r, const struct view *v, struct row *row, struct err *e)
 {
     size_t n = v->model->size;
     const float *origin = r->here.theta, *prior = NULL;
@@ -173,6 +215,7 @@ static void fill_row(struct road *r, const struct view *v, struct row *row)
             put(row, &diagonal[i], geometry_step(r->step, prior, origin, r->metric[i], n));
     fill_parts(r, v, prior, row);
     fill_whole(r, v, prior, row);
+    return find_parts(r, v, prior, e);
 }
 
 /* The weights here become those before, the given ones those here, and the metric follows. known:
@@ -193,9 +236,10 @@ static void walk(struct road *r, const struct view *v, const float *theta, struc
 
 static int read_geometry(void *state, const struct view *v, struct row *row, struct err *e)
 {
-    (void)e;
     struct road *r = state;
-    if (r->here_epoch != NEVER) fill_row(r, v, row);
+    int rc = r->here_epoch != NEVER ? fill_row(r, v, row, e) : OK;
+    if (rc == OK) rc = find_shares(r, v, e);
+    if (rc < 0) return rc;
     walk(r, v, v->model->theta, v->logits, v->epoch);
     if (r->metric[FISHER_REGRESSION])
         row->value[METRIC_gini_fisher] = gini_of(v->model, r->metric[FISHER_REGRESSION], r->word);
@@ -231,9 +275,24 @@ static int load_geometry(void *state, const struct view *v, const struct safeten
     return OK;
 }
 
+static int split_geometry(void *state, const struct view *v, const struct model *last,
+                          struct err *e)
+{
+    struct road *r = state;
+    if (!r->metric[FISHER_REGRESSION])
+        return err_set(e, E_USAGE,
+                       "stiff and sloppy are told apart by the diagonal Fisher information: "
+                       "grokd.measure.fisher.variants=regression, and a network that has it");
+    if (!r->last && !(r->last = vec_alloc(v->model->size)))
+        return err_set(e, E_NOMEM, "geometry: no memory");
+    fisher_diagonal(&r->fisher, last, &v->task->test, FISHER_REGRESSION, NULL, r->last);
+    return OK;
+}
+
 const struct gauge gauge_geometry = {.name = "geometry",
                                      .open = open_geometry,
                                      .read = read_geometry,
                                      .close = close_geometry,
                                      .save = save_geometry,
-                                     .load = load_geometry};
+                                     .load = load_geometry,
+                                     .split = split_geometry};

@@ -13,9 +13,15 @@
  * variant) and _fisher_class (classification); for _full and _full_class the same from the whole
  * Fisher information (full.h). Of those the variants that are asked for and that have a formula for
  * the network and its loss. _fisher_stiff and _fisher_sloppy are _fisher of the parameters alone
- * whose g_j is at least measure.stiff_threshold, and of the others (the paper splits by the
- * diagonal at the end of a run instead). NULL are cos_previous when s and s' span different numbers
- * of epochs, cosines with a vector of no length, and everything of the first measured epoch.
+ * whose g_j is at least measure.stiff_threshold, and of the others. NULL are cos_previous when s
+ * and s' span different numbers of epochs, cosines with a vector of no length, and everything of
+ * the first measured epoch.
+ *
+ * The paper splits by the diagonal at the end of a run instead, which only a second pass knows
+ * (measure_split): g is that of _fisher still, the parameters are stiff whose entry in the diagonal
+ * at the end is at least the threshold. Of this split the features step_fisher, cos_previous_fisher
+ * and cos_origin_fisher, of layers "stiff" and "sloppy"; and parameters, their share of all, at the
+ * last epoch.
  *
  * Cost: five sums of products over the parameters for each metric, in double, and the diagonals.
  */

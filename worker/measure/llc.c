@@ -52,6 +52,7 @@ double llc_chain(const struct llc_rule *r, struct llc_walk *walk, double *trace)
     double sum = 0;
     for (int i = 0; i < LLC_TRACE; i++) trace[i] = 0;
     for (int64_t t = 0; t < r->steps; t++) {
+        if (walk->enough && walk->enough(walk->ctx)) return NAN;
         double loss = walk->loss(walk->ctx, t);
         int64_t part = t * LLC_TRACE / r->steps;
         trace[part] += loss;
@@ -77,6 +78,9 @@ struct langevin {
     uint8_t *live;               /* [size]: 0 in padding */
     uint64_t seed;
     char name[LLC_TRACE][NAME_SIZE];
+    const struct view *view; /* of the call under way, and what came of asking it */
+    struct err *e;
+    int verdict;
 };
 
 static bool llc_fits(const struct view *v)
@@ -148,6 +152,13 @@ static double batch_loss(void *ctx, int64_t step)
     return score.loss / (double)d->count;
 }
 
+static bool ask_enough(void *ctx)
+{
+    struct langevin *l = ctx;
+    if (l->view->enough) l->verdict = l->view->enough(l->view->enough_ctx, l->e);
+    return l->verdict != OK;
+}
+
 static int read_llc(void *state, const struct view *v, struct row *row, struct err *e)
 {
     struct langevin *l = state;
@@ -160,11 +171,14 @@ static int read_llc(void *state, const struct view *v, struct row *row, struct e
                             .gradient = l->gradient.g,
                             .live = l->live,
                             .loss = batch_loss,
-                            .ctx = l};
+                            .ctx = l,
+                            .enough = ask_enough};
     int rc = OK;
     if (v->epoch != v->params->epochs) return OK;
     memcpy(l->model.theta, v->model->theta, v->model->size * sizeof *l->model.theta);
+    l->view = v, l->e = e, l->verdict = OK;
     double mean = llc_chain(&rule, &walk, trace);
+    if (l->verdict != OK) return l->verdict;
     row->value[METRIC_llc] = rule.nbeta * (mean - v->logits->score[LOGITS_TRAIN].loss);
     for (int i = 0; i < LLC_TRACE && rc == OK && isfinite(mean); i++)
         rc = findings_add(v->findings, "llc", l->name[i], trace[i], e);

@@ -20,11 +20,12 @@
  * Cost: steps * batch * 3 n H P multiplications; 10,000 steps of 512 about 600 training epochs. It
  * takes place inside the measures of the last epoch, in the slot's own process: the worker's
  * heartbeats go on, and what the coordinator waits for an epoch before it calls a run hung (ten
- * minutes at least) is many times as long.
+ * minutes at least) is many times as long. Whether the run shall end is asked at each step.
  */
 #ifndef GROKD_MEASURE_LLC_H
 #define GROKD_MEASURE_LLC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,9 +46,11 @@ struct llc_walk {
     const uint8_t *live;                     /* 0: a number that stays; NULL: none */
     double (*loss)(void *ctx, int64_t step); /* at w; fills the gradient */
     void *ctx;
+    bool (*enough)(void *ctx); /* asked before each step: whether to break off; NULL: never */
 };
 
-/* The mean loss over the last 3/4 of the steps; trace [LLC_TRACE], NaN for parts without a step. */
+/* The mean loss over the last 3/4 of the steps; trace [LLC_TRACE], NaN for parts without a step.
+ * NaN for a chain that is broken off. */
 double llc_chain(const struct llc_rule *r, struct llc_walk *walk, double *trace);
 
 #endif

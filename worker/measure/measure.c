@@ -77,6 +77,22 @@ int measure_epoch(struct measure *m, const struct model *model, int64_t epoch, s
     return rc;
 }
 
+void measure_ask(struct measure *m, int (*enough)(void *ctx, struct err *e), void *ctx)
+{
+    m->view.enough = enough;
+    m->view.enough_ctx = ctx;
+}
+
+int measure_split(struct measure *m, const struct model *last, struct err *e)
+{
+    int rc = OK;
+    for (size_t i = 0; i < GAUGES && rc == OK; i++) {
+        m->on[i] = m->on[i] && gauges[i]->split;
+        if (m->on[i]) rc = gauges[i]->split(m->state[i], &m->view, last, e);
+    }
+    return rc;
+}
+
 int measure_save(const struct measure *m, struct safetensors *s, struct err *e)
 {
     int rc = OK;

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+/* ctl_replay: a stored run trained again, with the grokd-train beside this program, its epochs next
+ * to the stored ones. It goes no further than these.
+ */
+#ifndef GROKD_COORDINATOR_CTL_REPLAY_H
+#define GROKD_COORDINATOR_CTL_REPLAY_H
+
+#include "coordinator/ctl.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+#define REPLAY_LINE 8192 /* of SQL or of a command */
+
+struct replay {
+    struct query *rows; /* one question */
+    FILE *train;        /* output of grokd-train; NULL: none runs */
+    char *line;         /* of the epoch */
+    size_t room;
+    int64_t run, epoch, epochs; /* epochs: the last stored one */
+    int64_t values;             /* compared */
+};
+
+/* Opens the database of c for the run that its first argument names, and makes the command for the
+ * shell that trains it. E_USAGE: no number, no run, no epoch. replay_close is due in any case. */
+int replay_open(struct replay *r, const struct ctl *c, char command[REPLAY_LINE], struct err *e);
+void replay_close(struct replay *r);
+
+/* Adds to a command or a question. */
+int replay_append(char out[REPLAY_LINE], struct err *e, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Runs a command of grokd-train; select: its rows are compared with the output, epoch first, and
+ * `?` is the run; NULL: they are not. */
+int replay_start(struct replay *r, const char *command, const char *select, struct err *e);
+
+/* The next stored epoch and the line of the same: 1; no more is stored: 0. */
+int replay_next(struct replay *r, struct err *e);
+
+/* That many columns of the row, behind the epoch, against the line, bit for bit; E_RUN names one
+ * that differs. */
+int replay_compare(struct replay *r, int columns, struct err *e);
+int replay_differs(const struct replay *r, const char *what, const char *was, const char *is,
+                   struct err *e);
+
+/* Waits for the end of grokd-train; E_RUN if it is not a good one. */
+int replay_finish(struct replay *r, struct err *e);
+
+#endif
