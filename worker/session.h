@@ -110,8 +110,8 @@ int session_open(struct session **out, const struct session_settings *set, int64
                  struct err *e);
 void session_close(struct session **s); /* NULL is fine */
 
-/* One event. now_ms is monotonic and never falls. E_PROTO: the message was refused and changed
- * nothing; the caller logs it and goes on. E_NOMEM: the caller must end. */
+/* One event. now_ms is monotonic: not negative, and it never falls. E_PROTO: the message was
+ * refused and changed nothing; the caller logs it and goes on. E_NOMEM: the caller must end. */
 int session_on(struct session *s, const struct session_event *ev, int64_t now_ms,
                struct session_actions *out, struct err *e);
 
