@@ -29,7 +29,8 @@ void ref_logits(const struct ref_net *n, int a, int b, double *f)
     for (size_t k = 0; k < n->H; k++) {
         const double *row = t + l.w1 + k * 2 * n->P;
         double z = t[l.b1 + k] + row[a] + row[n->P + (size_t)b];
-        for (size_t c = 0; z > 0 && c < n->P; c++) f[c] += t[l.w2 + c * n->H + k] * z;
+        double h = n->square ? z * z : fmax(z, 0);
+        for (size_t c = 0; c < n->P; c++) f[c] += t[l.w2 + c * n->H + k] * h;
     }
 }
 
@@ -57,7 +58,7 @@ void ref_evaluate(const struct ref_net *n, const int32_t *pairs, size_t count, d
 static void logit_slopes(const struct ref_net *n, double *theta, size_t j, const int32_t *pair,
                          double *slope, double *spare)
 {
-    struct ref_net moved = {n->P, n->H, theta};
+    struct ref_net moved = {n->P, n->H, theta, n->square};
     double h = 1e-6;
     theta[j] = n->theta[j] + h;
     ref_logits(&moved, pair[0], pair[1], slope);
@@ -147,7 +148,8 @@ double ref_pruning(const struct ref_net *n, const int32_t *pairs, size_t count, 
         memcpy(t, n->theta, l.end * sizeof *t);
         ref_prune(t + l.w1, l.b1 - l.w1, (size_t)nearbyint(fraction * (double)(l.b1 - l.w1)));
         ref_prune(t + l.w2, l.b2 - l.w2, (size_t)nearbyint(fraction * (double)(l.b2 - l.w2)));
-        ref_evaluate(&(struct ref_net){n->P, n->H, t}, pairs, count, &loss[i], &accuracy[i]);
+        ref_evaluate(&(struct ref_net){n->P, n->H, t, n->square}, pairs, count, &loss[i],
+                     &accuracy[i]);
         if (i > 0) area += (accuracy[i - 1] + accuracy[i]) / 2 / (double)(points - 1);
     }
     free(t);

@@ -4,7 +4,7 @@
  *
  * A network is one vector of parameters in state-dict order: input weights [H,2P], their bias [H],
  * output weights [P,H], their bias [P]; logits f = W2 relu(W1[:,a] + W1[:,P+b] + b1) + b2, label
- * (a + b) mod P. Pairs are [n,2].
+ * (a + b) mod P; or z^2 for relu(z). Pairs are [n,2].
  */
 #ifndef GROKD_TESTS_REF_MEASURE_H
 #define GROKD_TESTS_REF_MEASURE_H
@@ -15,6 +15,7 @@
 struct ref_net {
     size_t P, H;
     const double *theta; /* [ref_net_size] */
+    int square;          /* z^2 in the place of relu */
 };
 
 size_t ref_net_size(size_t P, size_t H);

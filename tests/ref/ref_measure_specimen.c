@@ -34,6 +34,12 @@ void specimen_shake(struct specimen *s, uint64_t seed, double deviation)
 
 void specimen_open(struct specimen *s, int64_t P, int64_t hidden, double deviation)
 {
+    specimen_open_with(s, P, hidden, deviation, ACTIVATION_RELU);
+}
+
+void specimen_open_with(struct specimen *s, int64_t P, int64_t hidden, double deviation,
+                        int64_t activation)
+{
     struct err e;
     *s = (struct specimen){.n_test = 0};
     assert_int_equal(vec_open(&e), OK);
@@ -41,6 +47,7 @@ void specimen_open(struct specimen *s, int64_t P, int64_t hidden, double deviati
     params_default(&s->params);
     s->params.modulus = P;
     s->params.hidden = hidden;
+    s->params.activation = activation;
     assert_int_equal(params_resolve(&s->params, &e), OK);
     settings_default(&s->settings);
     settings_follow(&s->settings, TASK_MODULAR_ADDITION);
@@ -49,7 +56,7 @@ void specimen_open(struct specimen *s, int64_t P, int64_t hidden, double deviati
     assert_int_equal(s->model.parameters, ref_net_size((size_t)P, (size_t)hidden));
     s->flat = calloc(s->model.parameters, sizeof *s->flat);
     s->theta = calloc(s->model.parameters, sizeof *s->theta);
-    s->net = (struct ref_net){(size_t)P, (size_t)hidden, s->theta};
+    s->net = (struct ref_net){(size_t)P, (size_t)hidden, s->theta, activation == ACTIVATION_SQUARE};
     s->train = pairs_of(&s->task.train, (int32_t)P);
     s->test = pairs_of(&s->task.test, (int32_t)P);
     s->n_train = s->task.train.count;

@@ -22,6 +22,8 @@ struct specimen {
 
 /* Normal weights of a standard deviation, biases too; ends the test if anything fails. */
 void specimen_open(struct specimen *s, int64_t P, int64_t hidden, double deviation);
+void specimen_open_with(struct specimen *s, int64_t P, int64_t hidden, double deviation,
+                        int64_t activation);
 /* The Ising network and test_size snapshots (few to train on), made in a few sweeps; it has no
  * twin: net, train and test are empty. */
 void specimen_open_ising(struct specimen *s, int64_t test_size, double multiplier);

@@ -94,7 +94,8 @@ void ref_steps(const struct ref_net *n, const int32_t *pairs, size_t count, cons
     double *theta = malloc(size * sizeof *theta), loss, accuracy;
     memcpy(theta, n->theta, size * sizeof *theta);
     for (size_t i = 0; i <= steps; i++) {
-        ref_evaluate(&(struct ref_net){n->P, n->H, theta}, pairs, count, &loss, &accuracy);
+        ref_evaluate(&(struct ref_net){n->P, n->H, theta, n->square}, pairs, count, &loss,
+                     &accuracy);
         hits[i] = llround(accuracy * (double)count);
         if (i < steps) theta[index[i]] = 0;
     }

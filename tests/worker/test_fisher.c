@@ -33,10 +33,10 @@ static float *diagonal_of(const struct specimen *s, size_t samples, enum fisher_
 }
 
 static void check_specimen(int64_t P, int64_t hidden, size_t samples, double deviation,
-                           enum fisher_variant variant)
+                           enum fisher_variant variant, int64_t activation)
 {
     struct specimen s;
-    specimen_open(&s, P, hidden, deviation);
+    specimen_open_with(&s, P, hidden, deviation, activation);
     float *ours = diagonal_of(&s, samples, variant);
     size_t count = samples && samples < s.n_test ? samples : s.n_test;
     double *twin = malloc(s.model.parameters * sizeof *twin);
@@ -56,14 +56,17 @@ static void check_specimen(int64_t P, int64_t hidden, size_t samples, double dev
 void test_closed_form_equals_finite_differences(void **state)
 {
     (void)state;
-    for (int v = 0; v < FISHER_VARIANTS; v++) {
-        check_specimen(7, 10, 0, 0.7, (enum fisher_variant)v);
-        check_specimen(5, 16, 3, 0.7, (enum fisher_variant)v);
-        check_specimen(6, 17, 1, 0.7, (enum fisher_variant)v);
-        check_specimen(7, 33, 1000000, 0.7, (enum fisher_variant)v);
-        check_specimen(23, 9, 70, 0.3, (enum fisher_variant)v);
+    for (int i = 0; i < 2 * FISHER_VARIANTS; i++) {
+        enum fisher_variant v = (enum fisher_variant)(i / 2);
+        int64_t activation = i % 2 ? ACTIVATION_SQUARE : ACTIVATION_RELU;
+        check_specimen(7, 10, 0, 0.7, v, activation);
+        check_specimen(5, 16, 3, 0.7, v, activation);
+        check_specimen(6, 17, 1, 0.7, v, activation);
+        check_specimen(7, 33, 1000000, 0.7, v, activation);
+        check_specimen(23, 9, 70, 0.3, v, activation);
     }
-    check_specimen(7, 12, 0, 2, FISHER_CLASSIFICATION); /* probabilities near 0 and 1 */
+    /* Probabilities near 0 and 1. */
+    check_specimen(7, 12, 0, 2, FISHER_CLASSIFICATION, ACTIVATION_RELU);
 }
 
 void test_inputs_that_no_sample_shows_have_no_metric(void **state)

@@ -40,7 +40,7 @@ static void logits_at(const struct specimen *s, const double *d, double t, size_
     size_t n = s->model.parameters;
     double *theta = malloc(n * sizeof *theta);
     for (size_t i = 0; i < n; i++) theta[i] = s->theta[i] + t * d[i];
-    struct ref_net net = {s->net.P, s->net.H, theta};
+    struct ref_net net = {s->net.P, s->net.H, theta, s->net.square};
     ref_logits(&net, s->test[2 * pair], s->test[2 * pair + 1], f);
     free(theta);
 }
@@ -92,13 +92,14 @@ static void twin_products(const struct specimen *s, size_t samples,
     free(p);
 }
 
-static void check_products(int64_t P, int64_t hidden, size_t samples, double deviation)
+static void check_products(int64_t P, int64_t hidden, size_t samples, double deviation,
+                           int64_t activation)
 {
     struct specimen s;
     struct full f;
     struct err e;
     struct full_products ours, twin;
-    specimen_open(&s, P, hidden, deviation);
+    specimen_open_with(&s, P, hidden, deviation, activation);
     struct direction step = direction_open(&s, 7, 0.01), previous = direction_open(&s, 8, 0.02);
     const double *const vector[] = {step.flat, previous.flat, s.theta};
     assert_int_equal(full_open(&f, &s.model, samples, &e), OK);
@@ -121,10 +122,12 @@ static void check_products(int64_t P, int64_t hidden, size_t samples, double dev
 void test_products_equal_those_of_finite_differences(void **state)
 {
     (void)state;
-    check_products(11, 16, 0, 0.7);
-    check_products(7, 33, 5, 0.3);
-    check_products(23, 9, 70, 0.3); /* more than a chunk */
-    check_products(7, 12, 0, 2);    /* probabilities near 0 and 1 */
+    for (int64_t activation = 0; activation <= ACTIVATION_SQUARE; activation++) {
+        check_products(11, 16, 0, 0.7, activation);
+        check_products(7, 33, 5, 0.3, activation);
+        check_products(23, 9, 70, 0.3, activation); /* more than a chunk */
+    }
+    check_products(7, 12, 0, 2, ACTIVATION_RELU); /* probabilities near 0 and 1 */
 }
 
 /* Twice the mean divergence of a small step is its length in the classification metric, squared. */
@@ -191,6 +194,33 @@ void test_the_move_along_the_parameters_themselves_is_known(void **state)
     full_close(&g);
     direction_close(&step);
     specimen_close(&s);
+}
+
+/* Of squares J theta is not a multiple of the logits less b2: the hidden layer is of degree 2 and
+ * the output of degree 1, together 3 for weights but for the output bias. */
+void test_the_move_along_the_parameters_of_squares_is_three_times_the_logits(void **state)
+{
+    (void)state;
+    struct specimen s;
+    struct full f;
+    struct err e;
+    struct full_products products;
+    double sum = 0, *z = malloc(11 * sizeof *z);
+    specimen_open_with(&s, 11, 16, 0.5, ACTIVATION_SQUARE);
+    struct direction step = direction_open(&s, 3, 0.1);
+    assert_int_equal(full_open(&f, &s.model, 0, &e), OK);
+    assert_false(f.homogeneous);
+    full_find(&f, &s.model, &s.task.test, step.block, NULL, &products);
+    const double *b2 = s.theta + ref_net_layout(11, 16).b2;
+    for (size_t x = 0; x < s.n_test; x++) {
+        ref_logits(&s.net, s.test[2 * x], s.test[2 * x + 1], z);
+        for (size_t c = 0; c < 11; c++) sum += pow(3 * z[c] - 2 * b2[c], 2) / (double)s.n_test;
+    }
+    assert_true(ref_close(products.of[FISHER_REGRESSION][FULL_THETA][FULL_THETA], sum, 1e-5, 0));
+    full_close(&f);
+    direction_close(&step);
+    specimen_close(&s);
+    free(z);
 }
 
 /* Of the Ising network, in single precision: a coarse check of every layer's rule; golden ones are

@@ -155,6 +155,9 @@ void test_values_at_the_final_weights_are_golden(void **state)
     u = NUMBER(&g, "\"fourier\":", "\"U\":", "\"rfft\":");
     v = NUMBER(&g, "\"fourier\":", "\"V\":", "\"rfft\":");
     NEAR(row.value[METRIC_ipr_input_rfft], (u + v) / 2);
+    u = NUMBER(&g, "\"fourier\":", "\"U\":", "\"complex\":");
+    v = NUMBER(&g, "\"fourier\":", "\"V\":", "\"complex\":");
+    NEAR(row.value[METRIC_ipr_input_complex], (u + v) / 2);
     NEAR(row.value[METRIC_compressibility],
          NUMBER(&g, "\"pruning\":{\"layer\":", "\"compressibility\":"));
     measure_close(&m);
@@ -290,6 +293,67 @@ void test_the_pruning_curves_at_the_final_weights_are_golden(void **state)
     golden_close(&g);
     golden_open_ising(&g, "final/");
     check_curve(&g);
+    golden_close(&g);
+}
+
+/* The points of one order, and what the golden document has of it. */
+static void check_order(struct golden *g, const struct row *row, size_t first, const char *mark)
+{
+    double accuracy[POINTS], loss[POINTS], count = (double)g->specimen.task.test.count;
+    NUMBERS(g, accuracy, POINTS, "\"pruning\":{", mark, "\"accuracy\":[");
+    NUMBERS(g, loss, POINTS, "\"pruning\":{", mark, "\"loss\":[");
+    for (size_t i = 0; i < POINTS; i++) {
+        const struct pruning_point *p = &row->pruning[first + i];
+        if (p->accuracy != round(accuracy[i] * count) / count)
+            fail_msg("%s %zu: accuracy %.9g, golden %.9g", mark, i, p->accuracy, accuracy[i]);
+        if (!ref_close(p->loss, loss[i], 1e-4, 0))
+            fail_msg("%s %zu: loss %.9g, golden %.9g", mark, i, p->loss, loss[i]);
+    }
+}
+
+/* Every order: its curve, and its c where there is a column or a feature for it. */
+static void check_orders(struct golden *g)
+{
+    static const struct {
+        const char *scheme, *mark;
+        int metric;
+    } orders[] = {{"global", "\"global\":", METRIC_compressibility_global},
+                  {"rescaled", "\"global_normalised\":", METRIC_compressibility_rescaled},
+                  {"fisher", "\"fisher\":", METRIC_compressibility_fisher}};
+    struct measure *m;
+    struct err e;
+    size_t singles = 0;
+    assert_int_equal(settings_assign(&g->specimen.settings, "measure.pruning.schemes",
+                                     "layer,global,rescaled,single,fisher", &e),
+                     OK);
+    struct row row = measured(g, &m);
+    for (size_t i = 0; i < 3; i++)
+        NEAR(row.value[orders[i].metric],
+             NUMBER(g, "\"pruning\":{", orders[i].mark, "\"compressibility\":"));
+    for (size_t at = 0; at < row.pruning_count; at += POINTS) {
+        char mark[32];
+        if (!strcmp(row.pruning[at].scheme, "single")) {
+            snprintf(mark, sizeof mark, "\"only_%zu\":", singles++);
+            check_order(g, &row, at, mark);
+        }
+        for (size_t i = 0; i < 3; i++)
+            if (!strcmp(row.pruning[at].scheme, orders[i].scheme))
+                check_order(g, &row, at, orders[i].mark);
+    }
+    assert_int_equal(row.pruning_count, (4 + singles) * POINTS);
+    measure_close(&m);
+    assert_int_equal(singles, g->specimen.model.tensor_count / 2);
+}
+
+void test_all_orders_of_pruning_at_the_final_weights_are_golden(void **state)
+{
+    (void)state;
+    struct golden g;
+    golden_open(&g, "final/");
+    check_orders(&g);
+    golden_close(&g);
+    golden_open_ising(&g, "final/");
+    check_orders(&g);
     golden_close(&g);
 }
 

@@ -74,7 +74,6 @@ static const char *const of_probabilities[] = {
     "distance_", "off_",         "progress",   "bhattacharyya", "hellinger", "overlap",
     "sketch",    "collapse",     "restricted", "excluded",      ""};
 static const char *const of_waves[] = {"ipr_", "key_", "restricted", "excluded", ""};
-static const char *const of_fisher[] = {"fisher", ""};
 static const char *const of_all[] = {"train_loss",  "train_accuracy", "test_loss", "test_accuracy",
                                      "weight_norm", "step_euclid",    ""};
 
@@ -123,10 +122,13 @@ void test_waves_modulo_p_are_looked_for_where_labels_are_sums_or_differences(voi
 void test_squares_have_the_measures_that_do_not_assume_relu(void **state)
 {
     (void)state;
-    static const char *const modular[] = {"ipr_", "progress", ""};
+    static const char *const modular[] = {
+        "ipr_", "progress", "step_fisher", "step_fisher_class", "gini_fisher", "compressibility",
+        ""};
     static const char *const ising[] = {"corr_", "progress", "step_fisher", "step_fisher_class",
                                         ""};
-    static const char *const none[] = {""};
-    check_row((const char *const[]){"activation=square", NULL}, of_fisher, modular, true);
+    static const char *const none[] = {"compressibility_global", "compressibility_rescaled",
+                                       "compressibility_fisher", ""}; /* not asked for */
+    check_row((const char *const[]){"activation=square", NULL}, none, modular, true);
     check_row((const char *const[]){"task=ising", "activation=square", NULL}, none, ising, true);
 }

@@ -25,9 +25,10 @@ int fisher_open(struct fisher *f, const struct model *m, size_t samples, struct 
 {
     *f = (struct fisher){.samples = samples, .form = form_of(m)};
     if (!f->form)
-        return err_set(e, E_STATE,
-                       "Fisher information: a two-hot input with one ReLU and one dense layer, or "
-                       "convolutions and dense layers to two classes, are what it can do");
+        return err_set(
+            e, E_STATE,
+            "Fisher information: a two-hot input with one hidden and one dense layer, or "
+            "convolutions and dense layers to two classes, are what it can do");
     return f->form->open(&f->state, m, e);
 }
 

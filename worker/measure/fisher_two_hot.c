@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* fisher_two_hot: the diagonal of the Fisher information in closed form, for one hidden ReLU layer
- * behind a two-hot input and a dense one.
+/* fisher_two_hot: the diagonal of the Fisher information in closed form, for one hidden layer of
+ * ReLU or of squares behind a two-hot input and a dense one.
  *
- * With h = relu(z), m = 1[z > 0], S_k = sum over c of W2[c,k]^2, and V_k the variance of W2[c,k]
- * over classes c ~ p:
+ * With h = relu(z), m = 1[z > 0], or h = z^2, m = (2 z)^2 = 4 h, S_k = sum over c of W2[c,k]^2, and
+ * V_k the variance of W2[c,k] over classes c ~ p:
  *
  *               regression           classification
  *   b2[c]       1                    E p_c (1 - p_c)
@@ -12,10 +12,10 @@
  *   W1[k,j]     S_k E[m_k x_j]       E[m_k x_j V_k]
  *
  * Regression: one walk over the samples for the moments, then one over each tensor; n H operations,
- * no logits. Classification: three products of the size of a forward pass, and
- * one for the logits unless they are known. The variance is taken
- * about the weight of the most probable class t, so that what cancels is of the order of 1 - p_t:
- * with d_c = W2[c,k] - W2[t,k], V = sum of p_c d_c^2 - (sum of p_c d_c)^2.
+ * no logits (of squares, the hidden layer of a forward pass and as many). Classification: three
+ * products of the size of a forward pass, and one for the logits unless they are known. The
+ * variance is taken about the weight of the most probable class t, so that what cancels is of the
+ * order of 1 - p_t: with d_c = W2[c,k] - W2[t,k], V = sum of p_c d_c^2 - (sum of p_c d_c)^2.
  *
  * Sums over samples in double, over RUN chunks of up to VEC_LANES and over those that show an input
  * in float.
@@ -65,9 +65,8 @@ static struct net net_of(const struct model *m)
 static bool fits(const struct model *m)
 {
     struct net n = net_of(m);
-    return m->activation == ACTIVATION_RELU && m->tensor_count == 4 && n.w1 && n.b1 && n.w2 &&
-           n.b2 && n.w1->row_stride == 1 && n.b1->row_stride == 1 && n.w1->by_rows &&
-           n.w1->cols == 2 * n.w2->rows;
+    return m->tensor_count == 4 && n.w1 && n.b1 && n.w2 && n.b2 && n.w1->row_stride == 1 &&
+           n.b1->row_stride == 1 && n.w1->by_rows && n.w1->cols == 2 * n.w2->rows;
 }
 
 static int open_two_hot(void **state, const struct model *m, struct err *e)
@@ -161,14 +160,39 @@ static void fill_output(const struct two_hot *f, const struct net *n, double sam
     }
 }
 
+/* What measure_moments does for ReLU: sums of h^2, and of m by the inputs shown. */
+static void find_moments_of_squares(struct two_hot *f, const struct model *m, const struct net *n,
+                                    const struct dataset *set, size_t samples, float *active)
+{
+    for (size_t from = 0; from < samples; from += VEC_LANES) {
+        struct batch b = dataset_chunk(set, from);
+        if (b.count > samples - from) b.count = samples - from;
+        model_forward_part(m, &b, &f->workspace, 0, m->layer_count - 1);
+        const struct signal *h = model_hidden(m, &f->workspace);
+        for (size_t s = 0; s < b.count; s++) {
+            const float *x = h->x + s * h->sample_stride;
+            float *first = active + (size_t)b.pair[s][0] * n->w1->col_stride;
+            float *second = active + (size_t)b.pair[s][1] * n->w1->col_stride;
+            for (size_t k = 0; k < n->w1->rows; k++) {
+                f->square[k] += (double)x[k] * x[k];
+                first[k] += 4 * x[k];
+                second[k] += 4 * x[k];
+            }
+        }
+    }
+}
+
 static void regression(struct two_hot *f, const struct model *m, const struct dataset *set,
                        size_t samples, float *diagonal)
 {
     struct net n = net_of(m);
     memset(f->square, 0, f->hidden * sizeof *f->square);
-    vec->measure_moments(f->square, diagonal + n.w1->offset, m->theta + n.w1->offset,
-                         n.w1->col_stride, m->theta + n.b1->offset, (const int32_t(*)[2])set->pair,
-                         samples, f->hidden);
+    if (m->activation == ACTIVATION_SQUARE)
+        find_moments_of_squares(f, m, &n, set, samples, diagonal + n.w1->offset);
+    else
+        vec->measure_moments(f->square, diagonal + n.w1->offset, m->theta + n.w1->offset,
+                             n.w1->col_stride, m->theta + n.b1->offset,
+                             (const int32_t(*)[2])set->pair, samples, f->hidden);
     sum_slopes(f->slope, m->theta, n.w2);
     scale_input(f, &n, (double)samples, diagonal);
     fill_output(f, &n, (double)samples, diagonal);
@@ -227,6 +251,20 @@ static void find_chances(struct two_hot *f, const struct model *m, const struct 
     find_spread(f);
 }
 
+/* What measure_variances does for ReLU, with m = 4 h for 1[h > 0]: the same sums of one sample. */
+static void add_variances_of_squares(float *a, float *b, const float *h, const float *top,
+                                     const float *first, const float *second, float rest, size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        float mean = first[k] - top[k] * rest;
+        float square = second[k] - top[k] * (first[k] + mean);
+        float variance = square - mean * mean;
+        float sum = variance > 0 ? 4 * h[k] * variance : 0;
+        a[k] += sum;
+        b[k] += sum;
+    }
+}
+
 /* w1: sums for the input weights, laid out as they are. */
 static void add_chunk(struct two_hot *f, const struct model *m, const struct net *n,
                       const struct batch *b, float *w1)
@@ -236,9 +274,11 @@ static void add_chunk(struct two_hot *f, const struct model *m, const struct net
               n->w2->row_stride, b->count, f->hidden, f->classes, 0);
     vec->gemm(f->second, f->hidden, f->chances.p, 1, VEC_LANES, f->squares, f->hidden, b->count,
               f->hidden, f->classes, 0);
+    void (*add)(float *, float *, const float *, const float *, const float *, const float *, float,
+                size_t) =
+        m->activation == ACTIVATION_SQUARE ? add_variances_of_squares : vec->measure_variances;
     for (size_t s = 0; s < b->count; s++)
-        vec->measure_variances(
-            w1 + (size_t)b->pair[s][0] * n->w1->col_stride,
+        add(w1 + (size_t)b->pair[s][0] * n->w1->col_stride,
             w1 + (size_t)b->pair[s][1] * n->w1->col_stride, h->x + s * h->sample_stride,
             m->theta + tensor_index(n->w2, (size_t)f->chances.top[s], 0), f->first + s * f->hidden,
             f->second + s * f->hidden, f->chances.rest[s], f->hidden);

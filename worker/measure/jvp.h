@@ -9,7 +9,7 @@
  *   pool          dy = dx at the first of the greatest of the window
  *
  * Cost a direction: two forward passes, less what a first layer does not need. Twin: central
- * differences of the logits in tests/worker/test_jvp.
+ * differences of the logits in tests/worker/test_full.
  */
 #ifndef GROKD_MEASURE_JVP_H
 #define GROKD_MEASURE_JVP_H
