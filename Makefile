@@ -16,7 +16,8 @@ GIT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null)
 PACKAGES_BUILD := gcc libc6-dev pkg-config protobuf-c-compiler libprotobuf-c-dev libuv1-dev libzmq3-dev \
                   libsqlite3-dev libopenblas-serial-dev libfyaml-dev libsodium-dev librandom123-dev
 PACKAGES_RUN   := sqlite3
-PACKAGES_TEST  := libcmocka-dev clang libclang-rt-dev clang-format valgrind git procps util-linux
+PACKAGES_TEST  := libcmocka-dev clang libclang-rt-dev clang-format valgrind git procps util-linux \
+                  strace faketime
 PACKAGES_BENCH := python3-torch
 
 # ---- flags -------------------------------------------------------------------------------------
@@ -190,12 +191,20 @@ $(SIM): $(SIM_OBJ) $(LIB_coordinator) $(LIB_worker) $(LIB_proto) $(LIB_common)
 	$(Q)$(LINK) $(LIBS_SQLITE) $(BLAS_LIB)
 
 .PHONY: sim mutants
-sim: $(SIM) ## 10^7 events of simulated sweeps under faults (N=... for more), then planted mistakes that it must find
+sim: deps-test ## 10^7 events of simulated sweeps under faults (N=... for more), then planted mistakes that it must find
+	@$(MAKE) --no-print-directory -s $(SIM)
 	@$(SIM) --events $(N)
 	@$(MAKE) --no-print-directory mutants
 
 mutants: $(SIM)
 	@BUILD=$(BUILD) MAKE="$(MAKE)" tests/sim/mutants.sh $(MUTANTS)
+
+# ---- chaos: real processes under random faults ---------------------------------------------------
+
+.PHONY: chaos
+chaos: deps-test ## 200 random faults on a sweep of forty short runs (FAULTS=... SEED=...); ends with what was lost
+	@$(MAKE) --no-print-directory -s all $(PROXY)
+	@FAULTS=$(FAULTS) SEED=$(SEED) BUILD=$(BUILD) tests/e2e/chaos.sh
 
 # ---- fuzzing: tests/fuzz/fuzz_NAME.c with the corpus tests/fuzz/corpus/NAME, by clang -------------
 
@@ -218,7 +227,8 @@ fuzz-corpus: ## what was found by fuzzing before, once more
 	     || { cat $(BUILD)/fuzz/$$f.log; exit 1; }; done
 
 # New inputs stay in the build folder, and so does what breaks a target.
-fuzz: fuzz-corpus ## every fuzz target for FUZZ_SECONDS
+fuzz: deps-test ## every fuzz target for FUZZ_SECONDS (60)
+	@$(MAKE) --no-print-directory fuzz-corpus
 	@for f in $(FUZZ); do mkdir -p $(BUILD)/fuzz/new/$$f; \
 	     $(FUZZ_ENV) $(BUILD)/fuzz/tests/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=10 -rss_limit_mb=1024 \
 	     -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/$$f- $(BUILD)/fuzz/new/$$f tests/fuzz/corpus/$$f 2>$(BUILD)/fuzz/$$f.log \
@@ -226,7 +236,7 @@ fuzz: fuzz-corpus ## every fuzz target for FUZZ_SECONDS
 	     awk -v f=$$f '/number_of_executed_units/ {n = $$2} END {printf "fuzz %-14s %9d inputs, nothing broke\n", f, n}' $(BUILD)/fuzz/$$f.log; done
 
 # What tests/run.sh is given: NAME=COMMAND. Under valgrind's hundredfold time, TEST_SHORT spares epochs.
-E2E            := $(sort $(filter-out tests/e2e/lib.sh,$(wildcard tests/e2e/*.sh)))
+E2E            := $(sort $(filter-out tests/e2e/lib.sh tests/e2e/chaos.sh,$(wildcard tests/e2e/*.sh)))
 BUILD_ASAN      = $(MAKE) -s BUILD=$(BUILD)/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' all unit
 ITEMS_CHECK     = $(foreach c,style rooms doors sizes,"make $(c)=tests/house/check.sh $(c)") \
                   "clang builds all=$(MAKE) -s CC=clang BUILD=$(BUILD)/clang all unit" \

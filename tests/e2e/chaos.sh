@@ -1,0 +1,181 @@
+#!/bin/bash
+# A sweep of forty short runs under random faults: FAULTS of them (200) drawn from SEED (7), spread over its
+# progress. What is acknowledged is written down by the workers and must be stored; the numbers must be those of
+# the undisturbed sweep. The last line says what came of it; the last three of its counts must be 0.
+. "$(dirname "$0")/lib.sh"
+SWEEP=$ROOT/tests/e2e/chaos.yaml
+DIR=$WORK/chaos
+FAULTS=${FAULTS:-200}
+SEED=${SEED:-7}
+RUNS=40 EPOCHS=1000040
+QUICK="--heartbeat 250ms --lease 3s"
+declare -A DONE=()
+UNEXPECTED=0 CLOCK=()
+
+pause() { sleep "$1"; }
+below() { echo $((RANDOM % $1)); }
+a_while() { pause "$((RANDOM % 3)).$((RANDOM % 10))"; }
+worker_name() { [ $((RANDOM % 2)) = 0 ] && echo one || echo two; }
+stored() { query "SELECT cast(total(epochs_done + 1) AS INTEGER) FROM runs" 2>/dev/null || echo 0; }
+# A copy of the pid: the variables are named after the process.
+pid_of() { local pid=${1}_PID; echo "${!pid}"; }
+slot_of() { pgrep -P "$(pid_of "$1")" | head -1; }
+
+# ---- processes, which are started again whenever they have ended, as a service manager would
+
+start_coord() {
+    start coord "${CLOCK[@]}" "$BUILD/grokd-coord" --dir "$DIR/data" --listen "$ENDPOINT" $QUICK "$SWEEP"
+    await 60 listening || { tail -3 "$DIR/coord.err"; return 1; }
+    ENDPOINT=$(sed -n 's/^listening on //p' "$DIR/coord.out")
+    CLOCK=()
+}
+
+start_worker() {
+    local end=${1}_way_END
+    start "$1" "${CLOCK[@]}" "$BUILD/grokd-worker" --access "$DIR/data/access" --connect "${!end}" -j 1
+    CLOCK=()
+}
+
+# gone NAME CODES: waits for its end; a code that is none of these is not expected.
+gone() {
+    local code=0
+    wait "$(pid_of "$1")" || code=$?
+    case " $2 " in *" $code "*) return ;; esac
+    echo "# $1 ended with $code: $(tail -1 "$DIR/$1.err")"
+    UNEXPECTED=$((UNEXPECTED + 1))
+}
+
+revive() {
+    kill -0 "$coord_PID" 2>/dev/null || { gone coord "${1:-137}"; start_coord; }
+    kill -0 "$one_PID" 2>/dev/null || { gone one 137; start_worker one; }
+    kill -0 "$two_PID" 2>/dev/null || { gone two 137; start_worker two; }
+}
+
+# ---- faults; each ends with everything as it was
+
+kill_worker() { local w; w=$(worker_name); kill -9 "$(pid_of "$w")"; gone "$w" 137; start_worker "$w"; }
+kill_coordinator() { kill -9 "$coord_PID"; gone coord 137; [ "$(below 3)" != 0 ] || a_while; start_coord; }
+kill_both() { kill -9 "$coord_PID" "$one_PID"; gone coord 137; gone one 137; start_coord; start_worker one; }
+stop_worker() { local w; w=$(pid_of "$(worker_name)"); kill -STOP "$w"; a_while; pause 1; kill -CONT "$w"; }
+stop_coordinator() { kill -STOP "$coord_PID"; a_while; pause 1; kill -CONT "$coord_PID"; }
+leave_worker() { local w; w=$(worker_name); kill -TERM "$(pid_of "$w")"; gone "$w" 0; start_worker "$w"; }
+leave_coordinator() { kill -TERM "$coord_PID"; gone coord 0; start_coord; }
+kill_slot() { kill -9 $(slot_of "$(worker_name)"); }
+crash_slot() { kill -SEGV $(slot_of "$(worker_name)"); }
+stop_slot() { local s; s=$(slot_of "$(worker_name)"); kill -STOP $s; a_while; kill -CONT $s; }
+
+net() { local w; w=$(worker_name)_way; order "$w" "$@"; a_while; order "$w" pass; }
+hold_up() { net hold up; }
+hold_down() { net hold down; }
+drop_up() { net drop up; }
+drop_down() { net drop down; }
+half_open() { net half; }
+shut_port() { net shut; }
+tiny_segments() { net tiny; }
+slow_network() { net delay $((20 + $(below 400))); }
+cut_connections() { order one_way cut; order two_way cut; }
+cut_network() { for w in one_way two_way; do order $w hold up; order $w hold down; done; a_while; pause 2
+    for w in one_way two_way; do order $w pass; done; }
+
+full_disk() {
+    dd if=/dev/zero of="$DIR/data/filler" bs=64k count=100000 2>/dev/null
+    a_while
+    rm -f "$DIR/data/filler"
+}
+
+reading_snapshot() { { echo 'BEGIN; SELECT count(*) FROM epochs;'; a_while; } | sqlite3 "$DIR/data/results.db" >/dev/null; }
+writing_user() { { echo '.timeout 5000'; echo 'BEGIN IMMEDIATE;'; a_while; } | sqlite3 "$DIR/data/results.db" >/dev/null; }
+
+inject() { timeout 4 strace -qq -f -p "$coord_PID" -o /dev/null -e trace="$1" -e inject="$1:error=EIO:when=$2"; revive "4 137"; }
+failing_sync() { inject fdatasync 1; }
+failing_write() { inject pwrite64 "$((1 + $(below 20)))"; }
+
+torn_checkpoint() {
+    local file
+    kill -9 "$coord_PID"
+    gone coord 137
+    file=$(ls -t "$DIR"/data/checkpoints/* 2>/dev/null | head -1)
+    [ -z "$file" ] || truncate -s $(($(stat -c %s "$file") * $(below 100) / 100)) "$file"
+    start_coord
+}
+
+other_clock() {
+    local sign=+
+    [ "$(below 2)" = 0 ] || sign=-
+    CLOCK=(env FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -m -f "${sign}3650d")
+    if [ "$(below 2)" = 0 ]; then kill_coordinator; else kill_worker; fi
+}
+
+KINDS=(kill_worker kill_coordinator kill_both stop_worker stop_coordinator leave_worker leave_coordinator kill_slot
+    crash_slot stop_slot hold_up hold_down drop_up drop_down half_open shut_port tiny_segments slow_network
+    cut_connections cut_network reading_snapshot writing_user torn_checkpoint)
+
+# ---- the sweep
+
+open_all() {
+    mkdir -p "$DIR/data"
+    if mount -t tmpfs -o size=700m tmpfs "$DIR/data" 2>/dev/null; then
+        KINDS+=(full_disk)
+        trap 'stop_chaos; umount -l "$DIR/data"; rm -rf "$WORK"' EXIT
+    else
+        echo "without full_disk: no permission to mount a small one"
+        trap 'stop_chaos; rm -rf "$WORK"' EXIT
+    fi
+    if strace -qq -o /dev/null true 2>/dev/null; then
+        KINDS+=(failing_sync failing_write)
+    else
+        echo "without failing_sync and failing_write: strace may not look here"
+    fi
+    if faketime -m -f +1d true 2>/dev/null; then KINDS+=(other_clock); else echo "without other_clock: no faketime"; fi
+    export GROKD_LEDGER=$DIR/ledger
+    ENDPOINT=tcp://127.0.0.1:0
+    start_coord
+    proxy one_way
+    proxy two_way
+    start_worker one
+    start_worker two
+}
+
+stop_chaos() { kill -9 "$coord_PID" "$one_PID" "$two_PID" "${PIDS[@]}" 2>/dev/null; wait 2>/dev/null; }
+
+# Faults are spread over the progress of the sweep; where nothing goes on, the next comes after two seconds.
+trouble() {
+    local n kind until
+    for n in $(seq "$FAULTS"); do
+        until=$((SECONDS + 2))
+        while [ "$(stored)" -lt $((n * EPOCHS / (FAULTS + 10))) ] && [ $SECONDS -lt $until ]; do pause 0.05; done
+        kind=${KINDS[RANDOM % ${#KINDS[@]}]}
+        DONE[$kind]=$((${DONE[$kind]:-0} + 1))
+        echo "$SECONDS s: fault $n: $kind" >>"$DIR/faults.log"
+        $kind 2>>"$DIR/faults.log"
+        revive
+    done
+}
+
+over() { ! holds "SELECT count(*) FROM runs WHERE state IN ('waiting', 'running')"; }
+
+report() {
+    local lost duplicated differing
+    lost=$(($(broken_promises "$GROKD_LEDGER") + $(query "SELECT total(r.epochs - (SELECT count(*) FROM epochs AS e
+        WHERE e.run_id = r.run_id) + 1) FROM runs AS r" | cut -d. -f1)))
+    duplicated=$(query "SELECT count(*) - (SELECT count(*) FROM (SELECT DISTINCT run_id, epoch FROM epochs)) +
+        (SELECT count(*) - count(DISTINCT run_id) FROM attempts WHERE outcome = 'finished') FROM epochs")
+    values "$DIR/values"
+    differing=$(diff "$WORK/undisturbed" "$DIR/values" | grep -c '^>')
+    for kind in "${!DONE[@]}"; do echo "  $kind ${DONE[$kind]}"; done | sort
+    query "SELECT '  attempts ' || outcome || ' ' || count(*) FROM attempts GROUP BY outcome"
+    echo "  acknowledgements $(wc -l <"$GROKD_LEDGER"), ended otherwise than expected $UNEXPECTED, integrity" \
+        "$(query 'PRAGMA integrity_check')"
+    echo "chaos: $FAULTS faults of seed $SEED in $SECONDS s:" \
+        "$(query "SELECT count(*) FROM runs WHERE state = 'finished'") runs finished," \
+        "$(query 'SELECT count(*) FROM epochs') epochs stored, $lost lost, $duplicated duplicated, $differing differing"
+    [ "$lost$duplicated$differing$UNEXPECTED" = 0000 ] &&
+        is "SELECT count(*) FROM runs WHERE state = 'finished'" $RUNS && is "SELECT count(*) FROM epochs" $EPOCHS
+}
+
+RANDOM=$SEED
+undisturbed || exit 1
+open_all || exit 1
+trouble
+await 150 over || { query "SELECT run_id, state, reason FROM runs WHERE state IN ('waiting', 'running')"; exit 1; }
+report
