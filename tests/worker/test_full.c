@@ -6,6 +6,7 @@
 #include "tests/ref/ref_measure_specimen.h"
 #include "worker/measure/full.h"
 #include "worker/measure/jvp.h"
+#include "worker/measure/logits.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -103,7 +104,7 @@ static void check_products(int64_t P, int64_t hidden, size_t samples, double dev
     struct direction step = direction_open(&s, 7, 0.01), previous = direction_open(&s, 8, 0.02);
     const double *const vector[] = {step.flat, previous.flat, s.theta};
     assert_int_equal(full_open(&f, &s.model, samples, &e), OK);
-    full_find(&f, &s.model, &s.task.test, step.block, previous.block, &ours);
+    full_find(&f, &s.model, &s.task.test, NULL, step.block, previous.block, &ours);
     twin_products(&s, samples && samples < s.n_test ? samples : s.n_test, vector, &twin);
     for (int v = 0; v < FISHER_VARIANTS; v++)
         for (size_t i = 0; i < FULL_VECTORS; i++)
@@ -150,7 +151,7 @@ void test_a_small_step_has_the_length_of_its_divergence(void **state)
         for (size_t c = 0; c < 11; c++) divergence += p[c] * log(p[c] / q[c]) / (double)s.n_test;
     }
     assert_int_equal(full_open(&f, &s.model, 0, &e), OK);
-    full_find(&f, &s.model, &s.task.test, step.block, NULL, &products);
+    full_find(&f, &s.model, &s.task.test, NULL, step.block, NULL, &products);
     struct geometry_step g = full_step(&products, FISHER_CLASSIFICATION);
     if (!ref_close(2 * divergence, t * t * g.length * g.length, 5e-3, 0))
         fail_msg("twice the divergence %.9g, in the metric %.9g", 2 * divergence,
@@ -173,9 +174,9 @@ void test_the_move_along_the_parameters_themselves_is_known(void **state)
     struct direction step = direction_open(&s, 3, 0.1);
     assert_int_equal(full_open(&f, &s.model, 0, &e), OK);
     assert_true(f.homogeneous);
-    full_find(&f, &s.model, &s.task.test, step.block, NULL, &known);
+    full_find(&f, &s.model, &s.task.test, NULL, step.block, NULL, &known);
     assert_int_equal(full_open(&g, &s.model, 0, &e), OK);
-    full_find(&g, &s.model, &s.task.test, step.block, s.model.theta, &pushed);
+    full_find(&g, &s.model, &s.task.test, NULL, step.block, s.model.theta, &pushed);
     for (int v = 0; v < FISHER_VARIANTS; v++) {
         assert_true(ref_close(known.of[v][FULL_STEP][FULL_THETA],
                               pushed.of[v][FULL_STEP][FULL_PREVIOUS], 1e-4, 0));
@@ -184,7 +185,7 @@ void test_the_move_along_the_parameters_themselves_is_known(void **state)
     }
     /* Straight to the origin, and on in the same direction. */
     for (size_t i = 0; i < s.model.size; i++) step.block[i] = -0.25f * s.model.theta[i];
-    full_find(&f, &s.model, &s.task.test, step.block, step.block, &known);
+    full_find(&f, &s.model, &s.task.test, NULL, step.block, step.block, &known);
     for (int v = 0; v < FISHER_VARIANTS; v++) {
         struct geometry_step way = full_step(&known, (enum fisher_variant)v);
         assert_true(ref_close(way.cos_origin, 1, 1e-5, 0));
@@ -210,7 +211,7 @@ void test_the_move_along_the_parameters_of_squares_is_three_times_the_logits(voi
     struct direction step = direction_open(&s, 3, 0.1);
     assert_int_equal(full_open(&f, &s.model, 0, &e), OK);
     assert_false(f.homogeneous);
-    full_find(&f, &s.model, &s.task.test, step.block, NULL, &products);
+    full_find(&f, &s.model, &s.task.test, NULL, step.block, NULL, &products);
     const double *b2 = s.theta + ref_net_layout(11, 16).b2;
     for (size_t x = 0; x < s.n_test; x++) {
         ref_logits(&s.net, s.test[2 * x], s.test[2 * x + 1], z);
@@ -241,7 +242,7 @@ void test_moves_of_convolutions_equal_differences_of_the_logits(void **state)
     assert_true(jvp_fits(&s.model));
     assert_int_equal(jvp_open(&j, &s.model, 1, &e), OK);
     assert_int_equal(workspace_open(&w, &s.model, &e), OK);
-    jvp_run(&j, &s.model, &b, direction, 1);
+    jvp_run(&j, &s.model, &b, NULL, direction, 1);
     const struct signal *f = &w.value[s.model.layer_count];
     for (int sign = 1; sign >= -1; sign -= 2) {
         float *theta = s.model.theta, *moved = vec_alloc(s.model.size);
@@ -286,7 +287,8 @@ void test_both_levels_give_the_same_products(void **state)
         for (int level = 0; level < 2; level++) {
             if (level) vec = vec_level(3);
             assert_int_equal(full_open(&f, &s.model, 0, &e), OK);
-            full_find(&f, &s.model, &s.task.test, step.block, s.model.theta, &products[level]);
+            full_find(&f, &s.model, &s.task.test, NULL, step.block, s.model.theta,
+                      &products[level]);
             full_close(&f);
         }
         vec = chosen;
@@ -309,9 +311,35 @@ void test_an_empty_set_moves_nothing(void **state)
     specimen_open(&s, 7, 8, 0.5);
     s.task.test.count = 0;
     assert_int_equal(full_open(&f, &s.model, 0, &e), OK);
-    full_find(&f, &s.model, &s.task.test, s.model.theta, NULL, &products);
+    full_find(&f, &s.model, &s.task.test, NULL, s.model.theta, NULL, &products);
     struct geometry_step g = full_step(&products, FISHER_REGRESSION);
     assert_true(g.length == 0 && isnan(g.cos_previous) && isnan(g.cos_origin));
     full_close(&f);
+    specimen_close(&s);
+}
+
+void test_with_known_logits_the_products_have_the_same_bits(void **state)
+{
+    (void)state;
+    struct specimen s;
+    struct full f;
+    struct logits l;
+    struct err e;
+    struct full_products made, known;
+    specimen_open(&s, 17, 40, 0.5);
+    struct direction step = direction_open(&s, 7, 0.01), previous = direction_open(&s, 8, 0.02);
+    assert_int_equal(full_open(&f, &s.model, 0, &e), OK);
+    assert_int_equal(logits_open(&l, &s.model, &s.task, &e), OK);
+    logits_take(&l, &s.model);
+    full_find(&f, &s.model, &s.task.test, NULL, step.block, previous.block, &made);
+    full_find(&f, &s.model, &s.task.test, l.kept[LOGITS_TEST], step.block, previous.block, &known);
+    for (int v = 0; v < FISHER_VARIANTS; v++)
+        for (size_t i = 0; i < FULL_VECTORS; i++)
+            assert_memory_equal(&made.of[v][i][i], &known.of[v][i][i],
+                                (FULL_VECTORS - i) * sizeof(double));
+    logits_close(&l);
+    full_close(&f);
+    direction_close(&step);
+    direction_close(&previous);
     specimen_close(&s);
 }

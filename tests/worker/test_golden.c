@@ -419,7 +419,7 @@ static void check_products(struct golden *g, const char *path)
     assert_int_equal(safetensors_read(&steps, path, &e), OK);
     float *step = step_of(g, &steps, "last"), *previous = step_of(g, &steps, "previous");
     assert_int_equal(full_open(&f, &g->specimen.model, 16, &e), OK);
-    full_find(&f, &g->specimen.model, &g->specimen.task.test, step, previous, &products);
+    full_find(&f, &g->specimen.model, &g->specimen.task.test, NULL, step, previous, &products);
     for (int v = 0; v < FISHER_VARIANTS; v++)
         for (int i = 0; i < FULL_VECTORS; i++)
             NEAR(products.of[v][FULL_STEP][i], NUMBER(g, "\"full_metric\":", with[i], variant[v]));

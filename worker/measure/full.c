@@ -43,14 +43,14 @@ void full_close(struct full *f)
 
 /* The moves of the batch along every vector, 0 in the lanes after it. */
 static void find_moves(struct full *f, const struct model *m, const struct batch *b,
-                       const float *const vector[FULL_VECTORS])
+                       const float *known, const float *const vector[FULL_VECTORS])
 {
     const float *direction[FULL_VECTORS];
     size_t place[FULL_VECTORS], count = 0, n = m->classes * VEC_LANES;
     for (size_t i = 0; i < FULL_VECTORS; i++)
         if (vector[i] && !(i == FULL_THETA && f->homogeneous))
             direction[count] = vector[i], place[count++] = i;
-    jvp_run(&f->jvp, m, b, direction, count);
+    jvp_run(&f->jvp, m, b, known, direction, count);
     for (size_t i = 0; i < count; i++)
         memcpy(f->u[place[i]], jvp_moved(&f->jvp, m, i)->x, n * sizeof *f->u[0]);
     if (f->homogeneous) {
@@ -127,8 +127,8 @@ static void clear(struct full_products *out, const float *const vector[FULL_VECT
                 out->of[v][i][j] = vector[i] && vector[j] ? 0 : NAN;
 }
 
-void full_find(struct full *f, const struct model *m, const struct dataset *set, const float *step,
-               const float *previous, struct full_products *out)
+void full_find(struct full *f, const struct model *m, const struct dataset *set, const float *known,
+               const float *step, const float *previous, struct full_products *out)
 {
     const float *const vector[FULL_VECTORS] = {step, previous, m->theta};
     size_t samples = f->samples && f->samples < set->count ? f->samples : set->count;
@@ -137,7 +137,7 @@ void full_find(struct full *f, const struct model *m, const struct dataset *set,
     for (size_t from = 0; from < samples; from += VEC_LANES) {
         struct batch b = dataset_chunk(set, from);
         if (b.count > samples - from) b.count = samples - from;
-        find_moves(f, m, &b, vector);
+        find_moves(f, m, &b, known ? known + from / VEC_LANES * n : NULL, vector);
         find_chances(f, m, b.count);
         add_regression(f, n, vector, out->of[FISHER_REGRESSION]);
         add_classification(f, n, vector, out->of[FISHER_CLASSIFICATION]);

@@ -46,9 +46,10 @@ bool full_fits(const struct model *m, enum fisher_variant variant);
 int full_open(struct full *f, const struct model *m, size_t samples, struct err *e);
 void full_close(struct full *f);
 
-/* step, previous: blocks laid out as theta; previous NULL: none. All 0 for an empty set. */
-void full_find(struct full *f, const struct model *m, const struct dataset *set, const float *step,
-               const float *previous, struct full_products *out);
+/* step, previous: blocks laid out as theta; previous NULL: none. known: m's logits on the set,
+ * chunk by chunk [classes][VEC_LANES], or NULL: made here. All 0 for an empty set. */
+void full_find(struct full *f, const struct model *m, const struct dataset *set, const float *known,
+               const float *step, const float *previous, struct full_products *out);
 
 /* Length and cosines of the step, as geometry_step gives them for a diagonal metric. */
 struct geometry_step full_step(const struct full_products *p, enum fisher_variant variant);

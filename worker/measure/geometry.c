@@ -27,6 +27,9 @@ struct road {
     /* Fisher diagonal at here; NULL: that variant is not asked for. */
     float *metric[FISHER_VARIANTS];
     int64_t here_epoch, before_epoch;
+    float *logits; /* of here on the test set, for the whole metric; NULL: there is none */
+    size_t logit_bytes;
+    bool known; /* they were kept */
 };
 
 static double product(const float *a, const float *b, const float *metric, size_t n)
@@ -65,6 +68,17 @@ static bool asked_whole(const struct view *v, enum fisher_variant variant)
     return v->settings->fisher_variants & whole_asked[variant] && full_fits(v->model, variant);
 }
 
+/* Room for as many logits as are ever kept. */
+static int open_whole(struct road *r, const struct view *v, struct err *e)
+{
+    size_t chunks = (v->task->test.count + VEC_LANES - 1) / VEC_LANES;
+    r->logit_bytes = chunks * v->model->classes * VEC_LANES * sizeof *r->logits;
+    if (r->logit_bytes <= LOGITS_KEPT &&
+        !(r->logits = vec_alloc(r->logit_bytes / sizeof(float) + 1)))
+        return err_set(e, E_NOMEM, "geometry: no memory for logits");
+    return full_open(&r->full, v->model, (size_t)v->settings->fisher_samples, e);
+}
+
 static int open_geometry(void **state, const struct view *v, struct err *e)
 {
     struct road *r = *state = calloc(1, sizeof *r);
@@ -76,7 +90,7 @@ static int open_geometry(void **state, const struct view *v, struct err *e)
         rc = fisher_open(&r->fisher, v->model, (size_t)v->settings->fisher_samples, e);
     if (rc < 0) return rc;
     if (asked_whole(v, FISHER_REGRESSION) || asked_whole(v, FISHER_CLASSIFICATION))
-        rc = full_open(&r->full, v->model, (size_t)v->settings->fisher_samples, e);
+        rc = open_whole(r, v, e);
     if (rc < 0) return rc;
     r->before = vec_alloc(v->model->size);
     r->step = vec_alloc(v->model->size);
@@ -103,6 +117,7 @@ static void close_geometry(void *state)
     free(r->part);
     free(r->word);
     free(r->last);
+    free(r->logits);
     for (int i = 0; i < FISHER_VARIANTS; i++) free(r->metric[i]);
     free(r);
 }
@@ -193,7 +208,8 @@ static void fill_whole(struct road *r, const struct view *v, const float *prior,
 {
     struct full_products products;
     if (!asked_whole(v, FISHER_REGRESSION) && !asked_whole(v, FISHER_CLASSIFICATION)) return;
-    full_find(&r->full, &r->here, &v->task->test, r->step, prior, &products);
+    full_find(&r->full, &r->here, &v->task->test, r->known ? r->logits : NULL, r->step, prior,
+              &products);
     for (int i = 0; i < FISHER_VARIANTS; i++)
         if (asked_whole(v, (enum fisher_variant)i))
             put(row, &whole[i], full_step(&products, (enum fisher_variant)i));
@@ -218,6 +234,13 @@ static int fill_row(struct road *r, const struct view *v, struct row *row, struc
     return find_parts(r, v, prior, e);
 }
 
+/* Logits of the weights here, for the whole metric of the step from them. */
+static void keep_logits(struct road *r, const struct logits *known)
+{
+    r->known = r->logits && known && known->kept[LOGITS_TEST];
+    if (r->known) memcpy(r->logits, known->kept[LOGITS_TEST], r->logit_bytes);
+}
+
 /* The weights here become those before, the given ones those here, and the metric follows. known:
  * their logits, or NULL. */
 static void walk(struct road *r, const struct view *v, const float *theta, struct logits *known,
@@ -228,6 +251,7 @@ static void walk(struct road *r, const struct view *v, const float *theta, struc
     r->before_epoch = r->here_epoch;
     memcpy(r->here.theta, theta, bytes);
     r->here_epoch = epoch;
+    keep_logits(r, known);
     for (int i = 0; i < FISHER_VARIANTS; i++)
         if (r->metric[i])
             fisher_diagonal(&r->fisher, &r->here, &v->task->test, (enum fisher_variant)i, known,

@@ -6,6 +6,7 @@
 #include "worker/train/layer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* One layer and one direction. */
 struct push {
@@ -174,7 +175,16 @@ void jvp_close(struct jvp *j)
     *j = (struct jvp){0};
 }
 
-void jvp_run(struct jvp *j, const struct model *m, const struct batch *b,
+static void find_value(struct jvp *j, const struct model *m, const struct batch *b, size_t l,
+                       const float *known)
+{
+    if (known && l + 1 == m->layer_count)
+        memcpy(j->value.value[l + 1].x, known, m->classes * VEC_LANES * sizeof *known);
+    else
+        model_forward_part(m, b, &j->value, l, l + 1);
+}
+
+void jvp_run(struct jvp *j, const struct model *m, const struct batch *b, const float *known,
              const float *const *direction, size_t count)
 {
     bool moved = false;
@@ -183,7 +193,7 @@ void jvp_run(struct jvp *j, const struct model *m, const struct batch *b,
         const struct signal *x = &j->value.value[l];
         if (rule->push == push_dense)
             vec->transpose(j->turned, VEC_LANES, x->x, x->sample_stride, b->count, m->layer[l].in);
-        model_forward_part(m, b, &j->value, l, l + 1);
+        find_value(j, m, b, l, known);
         for (size_t i = 0; i < count; i++)
             rule->push(&(struct push){j, m, b, direction[i], &j->tangent[i], l, moved});
         moved |= m->layer[l].weight >= 0;

@@ -8,8 +8,9 @@
  *   squares       dy = 2 x dx
  *   pool          dy = dx at the first of the greatest of the window
  *
- * Cost a direction: two forward passes, less what a first layer does not need. Twin: central
- * differences of the logits in tests/worker/test_full.
+ * Cost a direction: two forward passes, less what a first layer does not need; and one of the
+ * values, whose last layer is spared where its logits are known. Twin: central differences of the
+ * logits in tests/worker/test_full.
  */
 #ifndef GROKD_MEASURE_JVP_H
 #define GROKD_MEASURE_JVP_H
@@ -36,10 +37,10 @@ bool jvp_fits(const struct model *m);
 int jvp_open(struct jvp *j, const struct model *m, size_t directions, struct err *e);
 void jvp_close(struct jvp *j);
 
-/* direction[i], i < count <= most: a block laid out as theta; all lent. Afterwards, in lanes, of
- * which those after the batch hold anything: the logits, and J direction[i]. Lent until the next
- * call; may be written. */
-void jvp_run(struct jvp *j, const struct model *m, const struct batch *b,
+/* direction[i], i < count <= most: a block laid out as theta; known: the logits of the batch as
+ * model_forward makes them, or NULL; all lent. Afterwards, in lanes, of which those after the batch
+ * hold anything: the logits, and J direction[i]. Lent until the next call; may be written. */
+void jvp_run(struct jvp *j, const struct model *m, const struct batch *b, const float *known,
              const float *const *direction, size_t count);
 const struct signal *jvp_logits(const struct jvp *j, const struct model *m);
 const struct signal *jvp_moved(const struct jvp *j, const struct model *m, size_t i);
