@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Every measure at the golden weights (tests/golden/make_golden.py: PyTorch, double precision,
- * autograd where we have closed forms). Run from the top of the repository, as make does.
- */
+/* Every measure but orders of pruning at the golden weights. */
 #include "tests/test.h"
 
-#include "tests/ref/ref_measure_specimen.h"
+#include "tests/worker/golden_scene.h"
 #include "worker/measure/coords.h"
 #include "worker/measure/fisher.h"
 #include "worker/measure/full.h"
@@ -14,112 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { P = 43, HIDDEN = 128, POINTS = 21, BATCH = 32, EPOCHS = 60, ISING_EPOCHS = 150 };
-
-/* The files of a task, and a model of the golden shape with the golden data. */
-struct golden {
-    char *text; /* modular.json or ising.json */
-    struct safetensors tensors;
-    struct specimen specimen;
-};
-
-static char *slurp(const char *path)
-{
-    FILE *f = fopen(path, "rb");
-    if (!f) fail_msg("%s: cannot be read; tests run at the top of the repository", path);
-    fseek(f, 0, SEEK_END);
-    size_t size = (size_t)ftell(f);
-    rewind(f);
-    char *text = calloc(size + 1, 1);
-    assert_int_equal(fread(text, 1, size, f), size);
-    fclose(f);
-    return text;
-}
-
-/* Weights under prefix, in state-dict order, become the model's. */
-static void take_weights(struct golden *g, const char *prefix)
-{
-    struct specimen *s = &g->specimen;
-    for (size_t t = 0; t < s->model.tensor_count; t++) {
-        const struct tensor *tensor = &s->model.tensor[t];
-        char name[SAFETENSORS_NAME];
-        snprintf(name, sizeof name, "%s%s", prefix, tensor->name);
-        const struct safetensors_entry *entry = safetensors_find(&g->tensors, name);
-        assert_non_null(entry);
-        assert_int_equal(entry->count, tensor->rows * tensor->cols);
-        for (size_t i = 0; i < entry->count; i++)
-            s->theta[tensor->first + i] = safetensors_real(&g->tensors, entry, i);
-    }
-    specimen_set(s, s->theta);
-}
-
-/* The golden data, 16 samples for the Fisher information, and weights. */
-static void take_files(struct golden *g, const char *task, int64_t epochs, const char *prefix)
-{
-    char path[64];
-    struct err e;
-    snprintf(path, sizeof path, "tests/golden/%s.json", task);
-    g->text = slurp(path);
-    snprintf(path, sizeof path, "tests/golden/%s.safetensors", task);
-    assert_int_equal(safetensors_read(&g->tensors, path, &e), OK);
-    task_close(&g->specimen.task);
-    snprintf(path, sizeof path, "tests/golden/%s_data.safetensors", task);
-    if (task_open(&g->specimen.task, &g->specimen.params, path, &e) < 0) fail_msg("%s", e.text);
-    g->specimen.params.epochs = epochs;
-    g->specimen.settings.measure_every = 1;
-    g->specimen.settings.fisher_samples = 16;
-    take_weights(g, prefix);
-}
-
-static void golden_open_ising(struct golden *g, const char *prefix)
-{
-    specimen_open_ising(&g->specimen, 1, 1);
-    take_files(g, "ising", ISING_EPOCHS, prefix);
-}
-
-static void golden_open(struct golden *g, const char *prefix)
-{
-    specimen_open(&g->specimen, P, HIDDEN, 1);
-    take_files(g, "modular", EPOCHS, prefix);
-}
-
-static void golden_close(struct golden *g)
-{
-    free(g->text);
-    safetensors_close(&g->tensors);
-    specimen_close(&g->specimen);
-}
-
-/* `count` numbers of the golden document that follow the last of these marks, each searched after
- * the one before. */
-static void numbers(const struct golden *g, const char *const *marks, double *out, size_t count)
-{
-    char *at = g->text;
-    for (; *marks; marks++) {
-        at = strstr(at, *marks);
-        if (!at) fail_msg("golden document: no %s", *marks);
-        at += strlen(*marks);
-    }
-    for (size_t i = 0; i < count; i++) {
-        out[i] = strtod(at, &at);
-        at++; /* the comma */
-    }
-}
-
-static double number(const struct golden *g, const char *const *marks)
-{
-    double one;
-    numbers(g, marks, &one, 1);
-    return one;
-}
-
-#define NUMBER(g, ...)          number(g, (const char *const[]){__VA_ARGS__, NULL})
-#define NUMBERS(g, out, n, ...) numbers(g, (const char *const[]){__VA_ARGS__, NULL}, out, n)
-#define LAST_EPOCH              "\"data\":", "\"epochs\":[", "{\"epoch\":60,"
-#define NEAR(ours, theirs)                                                                         \
-    if (!ref_close(ours, theirs, 1e-4, 0))                                                         \
-    fail_msg("%s: %.9g, golden %.9g", #ours, (double)(ours), (double)(theirs))
 
 static struct row measured(struct golden *g, struct measure **m)
 {
@@ -222,11 +114,11 @@ static void check_coords(struct golden *g, const struct table *t, const char *co
     struct row row;
     struct err e;
     struct specimen *s = &g->specimen;
-    take_weights(g, "init/");
+    golden_take_weights(g, "init/");
     assert_int_equal(coords_open(&c, t, &s->model, &e), OK);
     row_clear(&row, 0);
     coords_read(c, &s->model, 0, &row);
-    take_weights(g, "final/");
+    golden_take_weights(g, "final/");
     row_clear(&row, s->params.epochs);
     coords_read(c, &s->model, s->params.epochs, &row);
 #define LANDMARK(name, key)                                                                        \
@@ -264,96 +156,6 @@ void test_the_coordinates_of_the_final_weights_are_golden(void **state)
     assert_int_equal(table_of(&t, &g.specimen.task.test, &g.specimen.task, &e), OK);
     check_coords(&g, &t, ising);
     table_close(&t);
-    golden_close(&g);
-}
-
-static void check_curve(struct golden *g)
-{
-    struct measure *m;
-    double accuracy[POINTS], loss[POINTS];
-    struct row row = measured(g, &m);
-    NUMBERS(g, accuracy, POINTS, "\"pruning\":{\"layer\":", "\"accuracy\":[");
-    NUMBERS(g, loss, POINTS, "\"pruning\":{\"layer\":", "\"loss\":[");
-    assert_int_equal(row.pruning_count, POINTS);
-    for (size_t i = 0; i < POINTS; i++) {
-        /* Shares of whole samples: the same count of hits is the same double. */
-        double count = (double)g->specimen.task.test.count;
-        assert_true(row.pruning[i].accuracy == round(accuracy[i] * count) / count);
-        NEAR(row.pruning[i].loss, loss[i]);
-    }
-    measure_close(&m);
-}
-
-void test_the_pruning_curves_at_the_final_weights_are_golden(void **state)
-{
-    (void)state;
-    struct golden g;
-    golden_open(&g, "final/");
-    check_curve(&g);
-    golden_close(&g);
-    golden_open_ising(&g, "final/");
-    check_curve(&g);
-    golden_close(&g);
-}
-
-/* The points of one order, and what the golden document has of it. */
-static void check_order(struct golden *g, const struct row *row, size_t first, const char *mark)
-{
-    double accuracy[POINTS], loss[POINTS], count = (double)g->specimen.task.test.count;
-    NUMBERS(g, accuracy, POINTS, "\"pruning\":{", mark, "\"accuracy\":[");
-    NUMBERS(g, loss, POINTS, "\"pruning\":{", mark, "\"loss\":[");
-    for (size_t i = 0; i < POINTS; i++) {
-        const struct pruning_point *p = &row->pruning[first + i];
-        if (p->accuracy != round(accuracy[i] * count) / count)
-            fail_msg("%s %zu: accuracy %.9g, golden %.9g", mark, i, p->accuracy, accuracy[i]);
-        if (!ref_close(p->loss, loss[i], 1e-4, 0))
-            fail_msg("%s %zu: loss %.9g, golden %.9g", mark, i, p->loss, loss[i]);
-    }
-}
-
-/* Every order: its curve, and its c where there is a column or a feature for it. */
-static void check_orders(struct golden *g)
-{
-    static const struct {
-        const char *scheme, *mark;
-        int metric;
-    } orders[] = {{"global", "\"global\":", METRIC_compressibility_global},
-                  {"rescaled", "\"global_normalised\":", METRIC_compressibility_rescaled},
-                  {"fisher", "\"fisher\":", METRIC_compressibility_fisher}};
-    struct measure *m;
-    struct err e;
-    size_t singles = 0;
-    assert_int_equal(settings_assign(&g->specimen.settings, "measure.pruning.schemes",
-                                     "layer,global,rescaled,single,fisher", &e),
-                     OK);
-    struct row row = measured(g, &m);
-    for (size_t i = 0; i < 3; i++)
-        NEAR(row.value[orders[i].metric],
-             NUMBER(g, "\"pruning\":{", orders[i].mark, "\"compressibility\":"));
-    for (size_t at = 0; at < row.pruning_count; at += POINTS) {
-        char mark[32];
-        if (!strcmp(row.pruning[at].scheme, "single")) {
-            snprintf(mark, sizeof mark, "\"only_%zu\":", singles++);
-            check_order(g, &row, at, mark);
-        }
-        for (size_t i = 0; i < 3; i++)
-            if (!strcmp(row.pruning[at].scheme, orders[i].scheme))
-                check_order(g, &row, at, orders[i].mark);
-    }
-    assert_int_equal(row.pruning_count, (4 + singles) * POINTS);
-    measure_close(&m);
-    assert_int_equal(singles, g->specimen.model.tensor_count / 2);
-}
-
-void test_all_orders_of_pruning_at_the_final_weights_are_golden(void **state)
-{
-    (void)state;
-    struct golden g;
-    golden_open(&g, "final/");
-    check_orders(&g);
-    golden_close(&g);
-    golden_open_ising(&g, "final/");
-    check_orders(&g);
     golden_close(&g);
 }
 
@@ -466,7 +268,7 @@ static void check_gradient(struct golden *g, size_t size)
         model_backward(m, &batch, &w, 1.0f / (float)size, from == 0, &gradient, &score);
     }
     clear_untouched(m, &gradient);
-    take_weights(g, "grad/"); /* only to have them in state-dict order */
+    golden_take_weights(g, "grad/"); /* only to have them in state-dict order */
     float *ours = malloc(m->parameters * sizeof *ours);
     model_flatten(m, gradient.g, ours);
     double most = 0;
