@@ -117,10 +117,10 @@ static void check_coords(struct golden *g, const struct table *t, const char *co
     golden_take_weights(g, "init/");
     assert_int_equal(coords_open(&c, t, &s->model, &e), OK);
     row_clear(&row, 0);
-    coords_read(c, &s->model, 0, &row);
+    coords_read(c, &s->model, NULL, 0, &row);
     golden_take_weights(g, "final/");
     row_clear(&row, s->params.epochs);
-    coords_read(c, &s->model, s->params.epochs, &row);
+    coords_read(c, &s->model, NULL, s->params.epochs, &row);
 #define LANDMARK(name, key)                                                                        \
     NUMBER(g, last[0], last[1], last[2], "\"landmarks\":", "\"" name "\":", "\"" key "\":")
     NEAR(row.value[METRIC_overlap_ignorance], LANDMARK("ignorance", "overlap"));

@@ -64,7 +64,7 @@ void test_roots_are_those_of_the_inputs_named(void **state)
     assert_int_equal(coords_keep(c, 1, &e), OK);
     for (int epoch = 0; epoch < 4; epoch++) {
         row_clear(&row, epoch);
-        coords_read(c, &s.model, epoch, &row);
+        coords_read(c, &s.model, NULL, epoch, &row);
         assert_int_equal(row.predictions.count, epoch == 3 ? 0 : SAMPLE_INPUTS);
         const struct row_predictions *p = &row.predictions;
         for (uint32_t i = 0; i < p->count; i++) {

@@ -20,6 +20,7 @@ enum { LAST, NOW, TWO, WAY, CHORDS };
 
 struct coords {
     const struct table *table;
+    struct logits *logits; /* of the model that is read; NULL: none are known */
     struct workspace work;
     size_t chunk, chunks; /* floats of a chunk; how many */
     float *field[FIELDS], *roots, *flat, *zero;
@@ -118,6 +119,12 @@ struct chunk {
 static void make_roots(struct coords *c, const struct model *m, const struct chunk *k, float *roots)
 {
     const struct signal *z = &c->work.value[m->layer_count];
+    for (int i = 0; i < LOGITS_SETS && c->logits; i++)
+        if (c->logits->set[i] == k->set) {
+            const float *known = logits_chunk(c->logits, i, k->first);
+            vec->measure_roots(roots, known, VEC_LANES, c->table->classes, k->batch.count);
+            return;
+        }
     model_forward(m, &k->batch, &c->work);
     vec->measure_roots(roots, z->x, z->feature_stride, c->table->classes, k->batch.count);
 }
@@ -131,7 +138,7 @@ static void walk(struct coords *c, const struct model *m, chunk_work *work, floa
     struct chunk k = {.number = 0};
     for (size_t i = 0; i < t->set_count; i++) {
         k.set = t->set[i];
-        k.sketched = i == 0;
+        k.sketched = i < t->own_sets;
         for (k.first = 0; k.first < k.set->count; k.first += VEC_LANES, to += c->chunk) {
             k.batch = dataset_chunk(k.set, k.first);
             work(c, m, &k, to);
@@ -180,8 +187,8 @@ static void read_chunk(struct coords *c, const struct model *m, const struct chu
                        float *oldest)
 {
     make_roots(c, m, k, c->roots);
-    if (k->sketched) table_sketch(c->table, &c->sum, c->roots, k->first, k->batch.count);
-    if (k->sketched && c->due) sample_take(&c->sample, c->roots, k->first, k->batch.count);
+    if (k->sketched) table_sketch(c->table, &c->sum, c->roots, k->number, k->batch.count);
+    if (k->sketched && c->due) sample_take(&c->sample, c->roots, k->number);
     chords_to_landmarks(c, k);
     if (c->here_epoch != NEVER) {
         chord_to(c, k, c->field[HERE], c->square[NOW]);
@@ -305,7 +312,7 @@ static void put_sketch(struct coords *c, struct row *row)
     if (c->due) row->predictions = sample_predictions(&c->sample);
     if (exact > 0) row->value[METRIC_sketch_error] = seen / (exact * exact) - 1;
     if (c->start_epoch == NEVER)
-        row->evaluation = (struct evaluation){t->hash, (uint32_t)t->set[TABLE_WHOLE]->count,
+        row->evaluation = (struct evaluation){t->hash, (uint32_t)t->whole->count,
                                               (uint32_t)t->classes, t->ignorance, t->truth};
 }
 
@@ -323,14 +330,17 @@ static void swap_lists(struct coords *c)
     c->square[NOW] = square, c->arc[NOW] = arc;
 }
 
-void coords_read(struct coords *c, const struct model *m, int64_t epoch, struct row *row)
+void coords_read(struct coords *c, const struct model *m, struct logits *known, int64_t epoch,
+                 struct row *row)
 {
+    c->logits = known;
     sketch_clear(&c->sum);
     c->due = sample_due(c->kept, c->here_epoch, epoch);
     walk(c, m, read_chunk, c->field[BEFORE]);
     landmark_update(&c->landmark, c->table->samples);
     for (int i = NOW; i < CHORDS; i++)
         vec->measure_arcs(c->arc[i], c->square[i], c->table->samples);
+    c->logits = NULL;
     for (int part = 0; part < TABLE_PARTS; part++) {
         put_landmarks(c, part, row);
         put_steps(c, part, epoch, row);

@@ -34,6 +34,7 @@
 #define GROKD_MEASURE_COORDS_H
 
 #include "proto/metric.h"
+#include "worker/measure/logits.h"
 #include "worker/measure/table.h"
 
 #include <stdbool.h>
@@ -49,8 +50,9 @@ void coords_close(struct coords **c); /* accepts NULL, leaves NULL */
 int coords_keep(struct coords *c, int64_t n, struct err *e);
 
 /* Fills the row's columns and sketch, and at the first call of all its evaluation; what is lent
- * stands until the next call. */
-void coords_read(struct coords *c, const struct model *m, int64_t epoch, struct row *row);
+ * stands until the next call. known: m's logits on the run's sets, or NULL. */
+void coords_read(struct coords *c, const struct model *m, struct logits *known, int64_t epoch,
+                 struct row *row);
 
 /* What a resumed run must be told: the weights at the first, the last but one and the last measured
  * epoch (blocks laid out as theta; before and here may be NULL with their epochs -1), and the

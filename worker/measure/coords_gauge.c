@@ -37,7 +37,7 @@ static int read_coords(void *state, const struct view *v, struct row *row, struc
 {
     struct place *p = state;
     (void)e;
-    coords_read(p->coords, v->model, v->epoch, row);
+    coords_read(p->coords, v->model, v->logits, v->epoch, row);
     return OK;
 }
 

@@ -15,19 +15,23 @@ static int by_number(const void *a, const void *b)
 
 int sample_open(struct sample *s, const struct table *t, struct err *e)
 {
-    const struct dataset *d = t->set[TABLE_WHOLE];
+    const struct dataset *d = t->whole;
     const struct philox stream = {SKETCH_SEED, 0, PHILOX_PREDICTIONS};
     uint32_t n = (uint32_t)d->count, *order = malloc((n + 1) * sizeof *order);
     *s = (struct sample){.count = n < SAMPLE_INPUTS ? n : SAMPLE_INPUTS,
                          .classes = (uint32_t)t->classes};
     s->input = calloc(s->count + 1, sizeof *s->input);
     s->label = calloc(s->count + 1, sizeof *s->label);
+    s->slot = calloc(s->count + 1, sizeof *s->slot);
     s->root = calloc((size_t)s->count * s->classes + 1, sizeof *s->root);
-    bool full = order && s->input && s->label && s->root;
+    bool full = order && s->input && s->label && s->slot && s->root;
     if (full) philox_permutation(&stream, order, n);
     for (uint32_t i = 0; full && i < s->count; i++) s->input[i] = (int32_t)order[i];
     if (full) qsort(s->input, s->count, sizeof *s->input, by_number);
-    for (uint32_t i = 0; full && i < s->count; i++) s->label[i] = d->label[s->input[i]];
+    for (uint32_t i = 0; full && i < s->count; i++) {
+        s->label[i] = d->label[s->input[i]];
+        s->slot[i] = t->slot ? t->slot[s->input[i]] : (uint32_t)s->input[i];
+    }
     free(order);
     return full ? OK : err_set(e, E_NOMEM, "predictions: no memory");
 }
@@ -36,6 +40,7 @@ void sample_close(struct sample *s)
 {
     free(s->input);
     free(s->label);
+    free(s->slot);
     free(s->root);
     *s = (struct sample){0};
 }
@@ -51,14 +56,13 @@ uint16_t sample_half(float x)
     return (uint16_t)(kept + (rest > half || (rest == half && (kept & 1))));
 }
 
-void sample_take(struct sample *s, const float *psi, size_t first, size_t count)
+void sample_take(struct sample *s, const float *psi, size_t chunk)
 {
     for (uint32_t i = 0; i < s->count; i++) {
-        size_t input = (size_t)s->input[i];
-        if (input < first || input >= first + count) continue;
+        if (s->slot[i] / VEC_LANES != chunk) continue;
         for (uint32_t c = 0; c < s->classes; c++)
             s->root[(size_t)i * s->classes + c] =
-                sample_half(psi[(size_t)c * VEC_LANES + input - first]);
+                sample_half(psi[(size_t)c * VEC_LANES + s->slot[i] % VEC_LANES]);
     }
 }
 

@@ -23,14 +23,15 @@
 struct sample {
     uint32_t count, classes;
     int32_t *input, *label; /* inputs rise */
+    uint32_t *slot;         /* of each input, as the table is walked */
     uint16_t *root;         /* [count][classes] */
 };
 
 int sample_open(struct sample *s, const struct table *t, struct err *e);
 void sample_close(struct sample *s);
 
-/* Takes what it keeps of inputs first..first+count-1, psi [classes][VEC_LANES]. */
-void sample_take(struct sample *s, const float *psi, size_t first, size_t count);
+/* Takes what it keeps of a chunk of the table's sets, psi [classes][VEC_LANES]. */
+void sample_take(struct sample *s, const float *psi, size_t chunk);
 
 /* Lent. */
 struct row_predictions sample_predictions(const struct sample *s);

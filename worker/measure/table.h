@@ -2,10 +2,11 @@
 /* table: the evaluation table: the inputs on which every model of a task, of any run and machine,
  * is looked at, so that all of them are points of one space (task_table), and the run's own sets.
  *
- * Inputs are walked set by set, the table first. Values of inputs are kept in lists in which those
- * of a part stand together: of modular addition the run's training and test pairs are parts of the
- * table itself, of ising they are sets of their own behind it. A pair that is in both sets counts
- * as a training one.
+ * Inputs are walked set by set, the table's first. Values of inputs are kept in lists in which
+ * those of a part stand together: of modular addition the run's training and test pairs are parts
+ * of the table itself, of ising they are sets of their own behind it. A pair that is in both sets
+ * counts as a training one. Where each pair is in one of the two, these are walked instead of the
+ * table, as logits.h has them: then the columns of the sketch are kept in that order.
  *
  * hash: SHA-256 of the table's inputs and labels with all that the sketch of a model on it depends
  * on. Sketches under one hash are points of one map, and only those.
@@ -18,6 +19,8 @@
 #include "proto/sketch.h"
 #include "worker/train/task.h"
 
+#define TABLE_KEPT ((size_t)16 << 20) /* bytes of columns that are kept at most */
+
 enum { TABLE_WHOLE, TABLE_TRAIN, TABLE_TEST, TABLE_PARTS };
 
 struct table_part {
@@ -26,13 +29,16 @@ struct table_part {
 
 struct table {
     size_t classes;
-    size_t set_count;
-    const struct dataset *set[TABLE_PARTS]; /* the table, then what is walked beside it */
+    const struct dataset *whole;            /* the table */
+    const struct dataset *set[TABLE_PARTS]; /* that are walked */
+    size_t set_count, own_sets;             /* of them the first ones are the table */
     size_t samples;                         /* of all sets */
-    uint32_t *place;                        /* [samples]: where an input of the walk is listed */
-    struct table_part part[TABLE_PARTS];    /* of the lists */
-    struct dataset own;                     /* set[0], if it is ours */
-    int32_t *words;                         /* scratch of table_sketch */
+    uint32_t *slot;  /* of an input of the table: VEC_LANES chunk + lane; NULL: its own number */
+    uint32_t *place; /* [samples]: where an input of the walk is listed */
+    struct table_part part[TABLE_PARTS]; /* of the lists */
+    struct dataset own;                  /* the table, if it is ours */
+    int32_t *words;                      /* scratch of table_sketch */
+    int32_t *kept;                       /* with slots: words of every chunk [classes][VEC_LANES] */
     char hash[HASH_HEX];
     float ignorance[SKETCH_ROWS], truth[SKETCH_ROWS]; /* sketches of the landmarks */
 };
@@ -45,9 +51,10 @@ int table_open(struct table *t, const struct params *p, size_t snapshots, const 
 int table_of(struct table *t, const struct dataset *whole, const struct task *task, struct err *e);
 void table_close(struct table *t);
 
-/* Adds inputs first..first+count-1 of the table, count <= VEC_LANES, to the sketch of a model: psi
- * [classes][VEC_LANES] holds the roots of its probabilities; table_sketch_read scales the sum. */
-void table_sketch(const struct table *t, struct sketch *s, const float *psi, size_t first,
+/* Adds the `count` inputs of a chunk of the table's sets, numbered over them, to the sketch of a
+ * model: psi [classes][VEC_LANES] holds the roots of its probabilities, 0 after them;
+ * table_sketch_read scales the sum. */
+void table_sketch(const struct table *t, struct sketch *s, const float *psi, size_t chunk,
                   size_t count);
 void table_sketch_read(const struct table *t, const struct sketch *s, float y[SKETCH_ROWS]);
 
