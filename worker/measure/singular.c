@@ -25,36 +25,35 @@ int singular_open(struct singular *s, const struct model *m, struct err *e)
         if (VEC_ROUND(side) * VEC_ROUND(other) > whole) whole = VEC_ROUND(side) * VEC_ROUND(other);
     }
     size_t square = VEC_ROUND(n) * VEC_ROUND(n), exact = n > SINGULAR_MOST ? 1 : n;
-    s->flat = vec_alloc(whole), s->turned = vec_alloc(whole);
+    s->turned = vec_alloc(whole);
     s->gram = vec_alloc(square), s->power = vec_alloc(square), s->spare = vec_alloc(square);
     s->vector = vec_alloc(VEC_ROUND(n)), s->next = vec_alloc(VEC_ROUND(n));
     s->a = calloc(exact * (exact + 4), sizeof *s->a);
-    if (s->flat && s->turned && s->gram && s->power && s->spare && s->vector && s->next && s->a)
-        return OK;
+    if (s->turned && s->gram && s->power && s->spare && s->vector && s->next && s->a) return OK;
     return err_set(e, E_NOMEM, "singular values: no memory");
 }
 
 void singular_close(struct singular *s)
 {
-    void *const all[] = {s->flat, s->turned, s->gram, s->power, s->spare, s->vector, s->next, s->a};
+    void *const all[] = {s->turned, s->gram, s->power, s->spare, s->vector, s->next, s->a};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     *s = (struct singular){.n = 0};
 }
 
-/* G of a tensor; padding is zero. */
+/* G of a tensor, which lies in memory row by row or column by column; padding is zero. */
 static void fill_gram(struct singular *s, const float *theta, const struct tensor *t)
 {
-    size_t n = shorter(t), other = t->rows + t->cols - n, long_ld = VEC_ROUND(other);
-    s->n = n, s->ld = VEC_ROUND(n);
-    memset(s->turned, 0, other * s->ld * sizeof *s->turned);
-    for (size_t i = 0; i < t->rows; i++)
-        for (size_t j = 0; j < t->cols; j++) {
-            size_t row = n == t->rows ? i : j, col = n == t->rows ? j : i;
-            float x = theta[tensor_index(t, i, j)];
-            s->flat[row * long_ld + col] = x;
-            s->turned[col * s->ld + row] = x;
-        }
-    vec->gemm(s->gram, s->ld, s->flat, long_ld, 1, s->turned, s->ld, n, s->ld, other, 0);
+    bool by_rows = t->col_stride == 1;
+    size_t outer = by_rows ? t->rows : t->cols, inner = by_rows ? t->cols : t->rows;
+    size_t distance = by_rows ? t->row_stride : t->col_stride;
+    const float *w = theta + t->offset;
+    s->n = shorter(t), s->ld = VEC_ROUND(s->n);
+    if (outer > inner) {
+        vec->gemm(s->gram, s->ld, w, 1, distance, w, distance, s->n, s->ld, outer, 0);
+        return;
+    }
+    vec->transpose(s->turned, s->ld, w, distance, outer, inner);
+    vec->gemm(s->gram, s->ld, w, distance, 1, s->turned, s->ld, s->n, s->ld, inner, 0);
 }
 
 static double trace(const float *a, size_t n, size_t ld)

@@ -29,7 +29,7 @@
 
 struct singular {
     size_t n, ld;                /* of the last matrix: the shorter side; floats of a row of n */
-    float *flat, *turned;        /* [n][long side], [long side][ld] */
+    float *turned;               /* [long side][ld] */
     float *gram, *power, *spare; /* [n][ld] */
     float *vector, *next;        /* [ld] */
     double *a;                   /* [n][n], and what follows [n] */
