@@ -232,7 +232,7 @@ static const struct source {
     {"pruning", "pruning", "run_id", "run_id, epoch, scheme, layer, fraction"},
     {"features", "features", "run_id", "run_id, epoch, layer, name"},
     {"seed_stats", "seed_stats", "", "sweep_id, setting, epoch, measure"},
-    {"tradeoff", "tradeoff", "", "sweep_id, task, regime"},
+    {"tradeoff", "tradeoff", "", "sweep_id, task, varied, regime"},
     {"embedding", "embedding", "", "run_id, epoch"},
     {"embedding_quality", "embedding_quality", "", "sweep_id, evaluation_id"},
     {"embedding_anchors", "embedding_anchors", "", "sweep_id, evaluation_id, x1"},

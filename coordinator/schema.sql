@@ -235,10 +235,12 @@ CREATE TABLE seed_stats (
 CREATE TABLE tradeoff (
   -- Is a final model that fits better also harder to compress? The line through compressibility_final
   -- against final_train_loss of a sweep's finished runs, by least squares, in the two regimes of
-  -- arXiv 2502.01739 apart. The interval supposes residuals that are normal and alike. As of
-  -- sweeps.aggregated_at.
+  -- arXiv 2502.01739 apart, and for each setting of all that the sweep varies but weight_multiplier and
+  -- seeds. The interval supposes residuals that are normal and alike. None for a sweep of more than a
+  -- thousand such settings (an event says so). As of sweeps.aggregated_at.
   sweep_id    INTEGER NOT NULL REFERENCES sweeps ON DELETE CASCADE,
   task        TEXT    NOT NULL,
+  varied      TEXT    NOT NULL, -- batch_size=64, hidden=512: of these runs; '': nothing else varies
   regime      TEXT    NOT NULL CHECK (regime IN ('low', 'high')), -- weight_multiplier <= 0.4, >= 1
   runs        INTEGER NOT NULL, -- with both values
   slope       REAL,             -- 1/nat; NULL: the runs do not say, as below
@@ -246,7 +248,7 @@ CREATE TABLE tradeoff (
   slope_to    REAL,
   intercept   REAL,             -- 1
   r2          REAL,             -- share of the variance of compressibility that the line explains
-  PRIMARY KEY (sweep_id, task, regime)
+  PRIMARY KEY (sweep_id, task, varied, regime)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE embedding (

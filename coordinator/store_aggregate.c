@@ -11,8 +11,6 @@
 
 #define EPOCHS      128  /* most of a part of seed_stats */
 #define PART_ROWS   4000 /* most rows it reads, if a setting has no more seeds than that */
-#define LOW_BELOW   0.4  /* weight multipliers of the two regimes, both included */
-#define HIGH_ABOVE  1.0
 #define SEEDS_START (-1) /* settings are not negative */
 
 int aggregate_is_due(struct db *d)
@@ -26,6 +24,7 @@ void aggregate_drop(struct aggregate *a)
 {
     free(a->means);
     map_close(&a->map);
+    aggregate_trades_free(&a->trades);
     *a = (struct aggregate){0};
 }
 
@@ -115,62 +114,6 @@ static int seed_stats(struct aggregate *a, struct db *d, struct err *e)
     return rc < 0 ? rc : 1;
 }
 
-/* ---- tradeoff ----------------------------------------------------------------------------------
- */
-
-static struct aggregate_trade *trade_of(struct aggregate *a, const char *task)
-{
-    int i = 0;
-    while (i < PARAM_TASKS - 1 && *a->trades[i].task && strcmp(a->trades[i].task, task) != 0) i++;
-    return &a->trades[i];
-}
-
-/* A row of SQL_SUMMARIES_PART. */
-static void add_run(struct aggregate *a, sqlite3_stmt *s)
-{
-    char task[AGGREGATE_TASK];
-    a->run = sqlite3_column_int64(s, 0);
-    if (sqlite3_column_int64(s, 1) != a->sweep || sqlite3_column_type(s, 4) == SQLITE_NULL ||
-        sqlite3_column_type(s, 5) == SQLITE_NULL)
-        return;
-    db_text(s, 2, task, sizeof task);
-    struct aggregate_trade *t = trade_of(a, task);
-    double multiplier = sqlite3_column_double(s, 3), loss = sqlite3_column_double(s, 4),
-           c = sqlite3_column_double(s, 5);
-    memcpy(t->task, task, sizeof task);
-    if (!isfinite(loss) || !isfinite(c)) return;
-    if (multiplier <= LOW_BELOW) regression_add(&t->low, loss, c);
-    if (multiplier >= HIGH_ABOVE) regression_add(&t->high, loss, c);
-}
-
-static int write_trade(struct aggregate *a, struct db *d, const char *task, const char *regime,
-                       const struct regression *r, struct err *e)
-{
-    struct regression_line y;
-    if (!r->count) return OK;
-    regression_line(r, &y);
-    return db_do(d, SQL_TRADEOFF_INSERT, e, "ittiddddd", a->sweep, task, regime, r->count, y.slope,
-                 y.slope_from, y.slope_to, y.intercept, y.r2);
-}
-
-/* Summaries of all sweeps are walked in the order of runs, which are those of a sweep in one piece
- * as a rule: a part costs the same, whatever it finds. */
-static int tradeoff(struct aggregate *a, struct db *d, struct err *e)
-{
-    int rc, rows = 0;
-    sqlite3_stmt *s = db_bind(d, SQL_SUMMARIES_PART, e, "i", a->run);
-    if (!s) return E_STORE;
-    for (; (rc = db_step(d, s, e)) == 1; rows++) add_run(a, s);
-    if (rc < 0 || rows) return rc < 0 ? rc : 1;
-    rc = db_do(d, SQL_TRADEOFF_DELETE, e, "i", a->sweep);
-    for (int i = 0; i < PARAM_TASKS && rc == OK; i++) {
-        const struct aggregate_trade *t = &a->trades[i];
-        rc = write_trade(a, d, t->task, "low", &t->low, e);
-        if (rc == OK) rc = write_trade(a, d, t->task, "high", &t->high, e);
-    }
-    return rc;
-}
-
 /* ---- the steps ---------------------------------------------------------------------------------
  */
 
@@ -196,7 +139,7 @@ static int end(struct aggregate *a, struct db *d, struct err *e)
 /* In this order. 1: there is more of it; 0: the next. */
 static int (*const stages[])(struct aggregate *a, struct db *d, struct err *e) = {
     seed_stats,
-    tradeoff,
+    aggregate_trades,
     aggregate_map,
     end,
 };

@@ -18,8 +18,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define AGGREGATE_MS   25
-#define AGGREGATE_TASK 32
+#define AGGREGATE_MS     25
+#define AGGREGATE_TASK   32
+#define AGGREGATE_TRADES 1000 /* most lines of one sweep and regime */
 
 /* Mean and sum of squares about it, of one measure at one epoch. */
 struct aggregate_mean {
@@ -27,10 +28,19 @@ struct aggregate_mean {
     double mean, squares;
 };
 
-/* Runs of one task: final training loss and compressibility in the two regimes. */
+/* Runs of one task and setting: final training loss and compressibility in the two regimes. */
 struct aggregate_trade {
-    char task[AGGREGATE_TASK]; /* empty: unused */
+    char task[AGGREGATE_TASK];
+    char *varied; /* what the setting has of the hyperparameters that vary */
     struct regression low, high;
+};
+
+struct aggregate_trades {
+    bool begun, too_many;
+    int varied[PARAM_COUNT]; /* hyperparameters that vary beside task, multiplier and seeds */
+    int varied_count;
+    struct aggregate_trade *at; /* [count], in order of task and setting */
+    size_t count, room;
 };
 
 /* The sweep in work and how far it is. */
@@ -40,7 +50,7 @@ struct aggregate {
     int64_t setting, seeds, epoch, last_epoch; /* where seed_stats is: the next epoch */
     struct aggregate_mean *means;              /* [AGGREGATE_EPOCHS, METRIC_COUNT] */
     int64_t run;                               /* where the summaries are */
-    struct aggregate_trade trades[PARAM_TASKS];
+    struct aggregate_trades trades;
     int64_t evaluation; /* whose map is made; 0: the first is to come */
     bool evaluation_done, again;
     struct map map;           /* without axes: not made yet */
@@ -57,6 +67,10 @@ int aggregate_step(struct aggregate *a, struct db *d, struct err *e);
 
 /* Forgets the sweep in work, which stays due. */
 void aggregate_drop(struct aggregate *a);
+
+/* store_trade.c: a part of the trade-off of the sweep in work; 1 and 0 as below. */
+int aggregate_trades(struct aggregate *a, struct db *d, struct err *e);
+void aggregate_trades_free(struct aggregate_trades *t);
 
 /* store_map.c: a part of the maps of the sweep in work. 1: there is more to do; 0: all is done. */
 int aggregate_map(struct aggregate *a, struct db *d, struct err *e);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Tests of what is said of a sweep as a whole: against SQL over the same rows, at the sweep's end,
  * on demand, and after a restart. */
+#include "coordinator/store_aggregate.h"
 #include "tests/coordinator/store_help.h"
 #include "tests/test.h"
 
@@ -114,6 +115,93 @@ static void the_trade_off_is_that_of_sql(const struct help *h)
            "* xy / xx) / (n - 2) / xx)) < 1e-5) IS NOT TRUE");
 }
 
+/* Finished runs of sweep 1, each with its own loss and c = slope * loss + 3, slope 10 for batches
+ * of 64, -20 for others. */
+static void run_lines(struct help *h, const char *axis, int64_t runs)
+{
+    char *spec = NULL;
+    assert_true(asprintf(&spec,
+                         "name: lines\nmethod: grid\nparameters:\n  seed: {min: 0, max: 3}\n"
+                         "  epochs: {value: 1}\n%s\n",
+                         axis) > 0);
+    help_one(h, help_sweep(1, spec));
+    help_one(h, help_worker(1));
+    for (int64_t run = 1; run <= runs; run++) {
+        struct row rows[2] = {help_row(run, 0), help_row(run, 1)};
+        char sql[96];
+        snprintf(sql, sizeof sql, "SELECT batch_size = 64 FROM runs WHERE run_id = %d", (int)run);
+        double loss = 0.01 * (double)run, slope = help_int(h, sql) ? 10 : -20;
+        rows[1].value[METRIC_train_loss] = loss;
+        rows[1].value[METRIC_compressibility] = slope * loss + 3;
+        help_one(h, help_assign(run, 1, 1));
+        help_one(h, help_epochs(run, 1, rows, 2));
+        help_one(h, help_end(run, 1, "finished", RUN_FINISHED));
+    }
+    settle(h);
+}
+
+#define LINES                                                                                      \
+    "SELECT group_concat(varied || '|' || regime || '|' || runs || '|' || round(slope, 6), ' ') "  \
+    "FROM (SELECT * FROM tradeoff ORDER BY varied, regime)"
+
+void test_settings_that_differ_in_more_than_the_weights_have_lines_of_their_own(void **state)
+{
+    (void)state;
+    struct help h;
+    help_open(&h);
+    run_lines(&h,
+              "  batch_size: {values: [64, 200]}\n  weight_multiplier: {values: [0.1, 2]}\n"
+              "  weight_decay: {value: 1e-4}\n  learning_rate: {values: [0.001]}",
+              16);
+    assert_string_equal(help_text(&h, LINES),
+                        "batch_size=200|high|4|-20.0 batch_size=200|low|4|-20.0 "
+                        "batch_size=64|high|4|10.0 batch_size=64|low|4|10.0");
+    aggregate(&h, 1); /* anew: the same rows */
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM tradeoff"), 4);
+    help_close(&h);
+    help_open(&h);
+    run_lines(&h, "  init_seed: {values: [1, 2]}\n  weight_multiplier: {value: 0.1}", 8);
+    assert_string_equal(help_text(&h, LINES), "|low|8|10.0");
+    help_close(&h);
+}
+
+/* A sweep over `settings` hidden layers of its own, one run each, as if all had finished. */
+static void finish_all(struct help *h, int64_t settings)
+{
+    char *spec = NULL;
+    sqlite3 *db;
+    assert_true(asprintf(&spec,
+                         "name: all\nmethod: grid\nparameters:\n  hidden: {min: 1, max: %d}\n"
+                         "  weight_multiplier: {value: 0.1}\n",
+                         (int)settings) > 0);
+    help_one(h, help_sweep(1, spec));
+    assert_int_equal(sqlite3_open(h->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "INSERT INTO summaries (run_id, last_epoch, final_train_loss, "
+                                  "compressibility_final) SELECT run_id, 1, 1, 1 FROM runs",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    aggregate(h, 1);
+}
+
+/* Where nearly every run has a setting of its own there is no line to be drawn. */
+void test_of_more_settings_than_are_worth_a_table_there_is_none_and_that_is_said(void **state)
+{
+    (void)state;
+    struct help h;
+    help_open(&h);
+    finish_all(&h, AGGREGATE_TRADES);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM tradeoff"), AGGREGATE_TRADES);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM events WHERE kind = 'tradeoff'"), 0);
+    help_close(&h);
+    help_open(&h);
+    finish_all(&h, AGGREGATE_TRADES + 1);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM tradeoff"), 0);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM events WHERE kind = 'tradeoff'"), 1);
+    help_close(&h);
+}
+
 void test_a_sweep_that_ends_gets_its_statistics_and_they_are_those_of_sql(void **state)
 {
     (void)state;
@@ -147,6 +235,47 @@ void test_a_sweep_under_way_has_them_on_demand_and_anew(void **state)
     assert_int_equal(help_int(&h, "SELECT max(epoch) FROM seed_stats WHERE count = 2"), 0);
     aggregate(&h, 7); /* there is none: nothing happens */
     help_close(&h);
+}
+
+/* The end of the plateau of a run whose test accuracy is 0.017, 0.1, 1 at epochs 2 to 4: the first
+ * above twice chance. classes: of its evaluation, 0: it names none. */
+static int64_t plateau_end(const char *operation, uint32_t classes)
+{
+    static const double accuracy[] = {0, 0, 0.017, 0.1, 1};
+    static const char hash[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    static const float sketch[SKETCH_ROWS];
+    struct help h;
+    struct row rows[5];
+    char *spec = NULL;
+    help_open(&h);
+    assert_true(asprintf(&spec,
+                         "name: s\nmethod: grid\nparameters:\n  epochs: {value: 4}\n"
+                         "  operation: {value: %s}\n",
+                         operation) > 0);
+    help_one(&h, help_sweep(1, spec));
+    help_one(&h, help_worker(1));
+    help_one(&h, help_assign(1, 1, 1));
+    for (int64_t epoch = 0; epoch < 5; epoch++) {
+        rows[epoch] = help_row(1, epoch);
+        rows[epoch].value[METRIC_train_accuracy] = epoch > 0;
+        rows[epoch].value[METRIC_test_accuracy] = accuracy[epoch];
+    }
+    if (classes) rows[0].evaluation = (struct evaluation){hash, 10, classes, sketch, sketch};
+    help_one(&h, help_epochs(1, 1, rows, 5));
+    help_one(&h, help_end(1, 1, "finished", RUN_FINISHED));
+    int64_t end = help_int(&h, "SELECT t_plateau_end FROM summaries");
+    help_close(&h);
+    return end;
+}
+
+void test_chance_is_that_of_the_classes_there_are(void **state)
+{
+    (void)state;
+    assert_int_equal(plateau_end("addition", 0), 3); /* of 113: 0.0177 */
+    assert_int_equal(plateau_end("addition", 113), 3);
+    assert_int_equal(plateau_end("s5", 120), 2); /* 0.0167, whatever the modulus */
+    assert_int_equal(plateau_end("s5", 0), 2);
+    assert_int_equal(plateau_end("addition", 7), 4); /* 0.29 */
 }
 
 /* A mark without its work: the process was killed in between. */
