@@ -1,0 +1,112 @@
+#!/bin/bash
+# The operating system fails: syncs and writes, at chosen calls; kills between a commit and its acknowledgement and
+# at every step of writing a checkpoint; few descriptors; clocks that are years off. What was acknowledged is stored,
+# and the sweep ends with every number of the undisturbed one.
+. "$(dirname "$0")/lib.sh"
+SWEEP=$WORK/saved.yaml
+cat "$ROOT/tests/e2e/small.yaml" - >"$SWEEP" <<<"  checkpoint_every: 20ms"
+QUICK="--exit-when-done --heartbeat 200ms --lease 3s"
+FAKETIME_LIB=$(ls /usr/lib/*/faketime/libfaketimeMT.so.1 2>/dev/null | head -1)
+
+can_trace() {
+    strace -qq -o /dev/null true 2>/dev/null && return
+    echo "skip - system calls that fail: strace may not look here"
+    return 1
+}
+
+# with_faults INJECT...: a coordinator, at the endpoint it had before if it had one, and strace at it.
+with_faults() {
+    start coord "$BUILD/grokd-coord" --dir "$DIR/data" --listen "${endpoint:-tcp://127.0.0.1:0}" $QUICK "$SWEEP"
+    await 20 listening
+    endpoint=$(sed -n 's/^listening on //p' "$DIR/coord.out")
+    start strace strace -f -qq -o /dev/null -p "$coord_PID" "$@"
+}
+
+again() {
+    start coord "$BUILD/grokd-coord" --dir "$DIR/data" --listen "$endpoint" $QUICK "$SWEEP"
+    ends coord 0
+    kept "$DIR/ledger"
+    is "SELECT count(*) FROM checkpoints" 0
+    [ -z "$(ls "$DIR/data/checkpoints")" ]
+    same_as_undisturbed
+}
+
+# fails CALL N: the N-th such call of the coordinator gives EIO.
+fails() {
+    local endpoint=
+    can_trace || return 0
+    export GROKD_LEDGER=$DIR/ledger
+    with_faults -e trace="$1" -e inject="$1:error=EIO:when=$2"
+    worker one -j 2
+    ends coord 4
+    grep -q 'disk I/O error\|Input/output error' "$DIR/coord.err"
+    again
+}
+
+test_a_sync_that_fails_ends_the_coordinator_and_the_next_start_recovers() { fails fdatasync 9; }
+test_a_write_that_fails_ends_the_coordinator_and_the_next_start_recovers() { fails pwrite64 20; }
+
+# killed CALL:N...: the coordinator dies at the N-th such call, and again at the next one named.
+killed() {
+    local endpoint= at
+    can_trace || return 0
+    export GROKD_LEDGER=$DIR/ledger
+    for at in "$@"; do
+        with_faults -e trace="${at%:*}" -e inject="${at%:*}:signal=KILL:when=${at#*:}"
+        [ "$at" != "$1" ] || worker one -j 2
+        ends coord 137
+    done
+    again
+}
+
+test_killed_before_commits_and_between_them_and_their_acknowledgements() {
+    killed fdatasync:5 sendto:10 sendto:21 fdatasync:6 sendto:32
+}
+
+# A file is made, written, synced, renamed, and its folder synced: every second fsync is a folder's.
+test_killed_at_every_step_of_writing_a_checkpoint() { killed fchmod:3 fsync:3 rename:3 fsync:4 unlink:2; }
+
+test_with_64_descriptors_a_coordinator_serves_its_worker() {
+    local endpoint
+    export GROKD_LEDGER=$DIR/ledger
+    start coord bash -c "ulimit -n 64; exec '$BUILD/grokd-coord' --dir '$DIR/data' --listen tcp://127.0.0.1:0 $QUICK '$SWEEP'"
+    await 20 listening
+    worker one -j 2
+    ends coord 0
+    kept "$DIR/ledger"
+    same_as_undisturbed
+}
+
+test_clocks_that_are_ten_years_off_change_no_number_and_cost_no_attempt() {
+    [ -n "$FAKETIME_LIB" ] || { echo "skip - clocks that are years off: no libfaketime"; return 0; }
+    export GROKD_LEDGER=$DIR/ledger
+    start coord env LD_PRELOAD="$FAKETIME_LIB" FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME=+3650d \
+        "$BUILD/grokd-coord" --dir "$DIR/data" --listen tcp://127.0.0.1:0 $QUICK "$SWEEP"
+    await 20 listening
+    start one env LD_PRELOAD="$FAKETIME_LIB" FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME=-3650d \
+        "$BUILD/grokd-worker" --access "$DIR/data/access" -j 2
+    ends coord 0
+    is "SELECT count(*) FROM attempts WHERE outcome <> 'finished'" 0
+    kept "$DIR/ledger"
+    same_as_undisturbed
+}
+
+# The file of the clock is rewritten while all are at work: twenty years back at once.
+test_a_clock_that_jumps_back_under_way_costs_no_attempt() {
+    [ -n "$FAKETIME_LIB" ] || return 0
+    export GROKD_LEDGER=$DIR/ledger FAKETIME_TIMESTAMP_FILE=$DIR/clock FAKETIME_NO_CACHE=1
+    echo +3650d >"$DIR/clock"
+    export LD_PRELOAD="$FAKETIME_LIB" FAKETIME_DONT_FAKE_MONOTONIC=1
+    coord $QUICK "$SWEEP"
+    worker one -j 2
+    unset LD_PRELOAD
+    await 30 holds "SELECT count(*) FROM runs WHERE state = 'running' AND epochs_done > 100"
+    echo -3650d >"$DIR/clock"
+    ends coord 0
+    is "SELECT count(*) FROM attempts WHERE outcome <> 'finished'" 0
+    holds "SELECT min(finished_at) < max(started_at) FROM runs"
+    kept "$DIR/ledger"
+    same_as_undisturbed
+}
+
+run_tests
