@@ -225,6 +225,34 @@ void test_without_runs_nothing_is_tested_and_the_need_is_said(void **state)
     paper_close(&w);
 }
 
+/* No run of another setting is pooled with the paper's, whatever the hyperparameter. */
+void test_runs_of_other_settings_answer_no_claim(void **state)
+{
+    (void)state;
+    static const int free_ones[] = {PARAM_task,   PARAM_weight_multiplier, PARAM_weight_decay,
+                                    PARAM_epochs, PARAM_batch_size,        PARAM_seed};
+    struct paper w;
+    paper_open(&w);
+    assert_true(help_int(&w.help, "SELECT count(*) FROM paper_runs") > 0);
+    for (int i = 0; i < PARAM_COUNT; i++) {
+        const char *x = param_list[i].name;
+        char sql[256];
+        bool free_one = false;
+        for (size_t k = 0; k < sizeof free_ones / sizeof *free_ones; k++)
+            free_one = free_one || free_ones[k] == i;
+        if (free_one) continue;
+        snprintf(sql, sizeof sql, "UPDATE runs SET %s = iif(typeof(%s) = 'text', 'other', %s + 1)",
+                 x, x, x);
+        paper_change(&w, sql);
+        snprintf(sql, sizeof sql,
+                 "SELECT count(*) FROM paper_runs JOIN runs USING (run_id) WHERE %s IS NOT NULL",
+                 x);
+        if (help_int(&w.help, sql)) fail_msg("runs with another %s count", x);
+        paper_restore(&w);
+    }
+    paper_close(&w);
+}
+
 /* A measure that was not taken is no evidence, for or against. */
 void test_without_its_measures_a_claim_is_not_tested(void **state)
 {
