@@ -81,6 +81,19 @@ test_a_worker_that_stood_still_past_its_lease_is_not_believed() {
     same_as_undisturbed
 }
 
+# The three seconds are the fault: they are longer than the lease.
+test_a_coordinator_that_stood_still_past_the_leases_takes_no_run_away() {
+    coord --exit-when-done $QUICK "$SWEEP"
+    worker one -j 2
+    await 30 half_way
+    kill -STOP "$coord_PID"
+    sleep 3
+    kill -CONT "$coord_PID"
+    ends coord 0
+    is "SELECT count(*) FROM attempts WHERE outcome = 'lost'" 0
+    same_as_undisturbed
+}
+
 # One asks for a page, one sends noise, one sends half a greeting and waits, some say nothing.
 test_strangers_on_the_port_disturb_nobody() {
     local port fds=() fd
