@@ -112,6 +112,16 @@ test_strangers_on_the_port_disturb_nobody() {
     same_as_undisturbed
 }
 
+test_a_connection_that_says_nothing_is_closed_after_ten_seconds() {
+    local fd begun=$SECONDS
+    coord
+    exec {fd}<>"/dev/tcp/127.0.0.1/$(sed -n 's/^listening on .*://p' "$DIR/coord.out")"
+    timeout 60 cat <&"$fd" >"$DIR/heard" # to the end: libzmq greets, then hangs up
+    exec {fd}>&-
+    [ $((SECONDS - begun)) -ge 8 ]
+    ctl status >/dev/null
+}
+
 test_everything_killed_again_and_again_still_ends_the_same() {
     local endpoint=tcp://127.0.0.1:0 round target
     RANDOM=${KILL_SEED:-7}
