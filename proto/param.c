@@ -215,7 +215,7 @@ int param_read(int index, const char *text, union param_value *v, struct err *e)
 
 int param_assign(struct params *p, int index, const char *text, struct err *e)
 {
-    union param_value v;
+    union param_value v = {0};
     int rc = param_read(index, text, &v, e);
     if (rc == OK) param_set(p, index, v);
     return rc;

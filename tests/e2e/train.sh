@@ -164,6 +164,22 @@ test_the_same_bits_whatever_openblas_would_choose() {
     same "$DIR/one" "$DIR/rows"
 }
 
+# built CC FLAG: grokd-train by another compiler, at another level of optimisation, gives the rows in $DIR/ours.
+built() {
+    local build=$DIR/$1$2
+    MAKEFLAGS='' make -s -C "$ROOT" CC="$1" BUILD="$build" CFLAGS="$2" "$build/grokd-train" >"$DIR/$1$2.log"
+    "$build/grokd-train" $SMALL epochs=8 grokd.measure.every=1 >"$DIR/$1$2.rows"
+    same "$DIR/ours" "$DIR/$1$2.rows"
+}
+
+test_the_same_bits_by_every_compiler_and_level_of_optimisation() {
+    train $SMALL epochs=8 grokd.measure.every=1
+    mv "$DIR/rows" "$DIR/ours"
+    [ "$(wc -l <"$DIR/ours")" = 9 ]
+    built clang -O0
+    built gcc -O3
+}
+
 test_a_family_of_openblas_is_used_when_it_is_named() {
     local family
     train --blas grokd.blas=Haswell
