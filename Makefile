@@ -214,9 +214,9 @@ FUZZ_BIN     := $(patsubst %,$(BUILD)/tests/fuzz/fuzz_%,$(FUZZ))
 FUZZ_ENV     := LSAN_OPTIONS=suppressions=tests/fuzz/leaks.txt:print_suppressions=0
 FUZZ_MAKE     = $(MAKE) -s CC=clang BUILD=$(BUILD)/fuzz SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
 
-$(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB_proto) $(LIB_common)
+$(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB_trainprog) $(LIB_trainer) $(LIB_proto) $(LIB_common)
 	$(call note,LINK)
-	$(Q)$(LINK) -fsanitize=fuzzer
+	$(Q)$(LINK) $(BLAS_LIB) -fsanitize=fuzzer
 
 .PHONY: fuzz fuzz-corpus fuzz-build
 fuzz-build: $(FUZZ_BIN)

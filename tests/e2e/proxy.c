@@ -12,8 +12,9 @@
  *   drop up|down    bytes vanish in that direction; a connection that lost some is reset by `pass`,
  *                   since a stream with a hole is none
  *   cut             every connection is reset in the middle of what is under way
- *   half            PORT's side of every connection is reset, the other side is left open and
- * silent shut            new connections are reset pass            all of this ends
+ *   half            PORT's side of every connection is reset, the other side stays open and silent
+ *   shut            new connections are reset
+ *   pass            all of this ends
  */
 #include <errno.h>
 #include <fcntl.h>
