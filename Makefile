@@ -176,8 +176,14 @@ $(PROXY): $(call obj,tests/e2e/proxy.c)
 	$(call note,LINK)
 	$(Q)$(LINK)
 
+# A client that keeps to no rule.
+FORGE := $(BUILD)/tests/e2e/forge
+$(FORGE): $(call obj,tests/e2e/forge.c) $(LIB_proto) $(LIB_common)
+	$(call note,LINK)
+	$(Q)$(LINK)
+
 .PHONY: unit check-all
-unit: $(TEST_BIN) $(SIM) $(PROXY)
+unit: $(TEST_BIN) $(SIM) $(PROXY) $(FORGE)
 
 # ---- the simulation: tests/sim, the real deciders of both sides in virtual time -------------------
 

@@ -5,16 +5,20 @@
 #include "common/clock.h"
 #include "common/log.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define TICK_MS 1000
 #define DRAW_MS 200
+#define FREE_MS 10000 /* between two looks whether a descriptor is free */
 #define WAIT_MS 15000 /* longest time given to the local worker to hand its runs back */
 
 static struct moment now(const struct coord_daemon *d)
@@ -95,12 +99,28 @@ static void on_stored(void *ctx)
     fail(d, hub_collect(&d->hub, now(d), &e), &e);
 }
 
+/* Each connection is a descriptor. libzmq 4.3.4 says nothing when it has none left for one that
+ * waits outside: who is in goes on, the others stand at a door that never opens. */
+static void look_for_descriptors(struct coord_daemon *d)
+{
+    if (loop_now_ms(d->loop) < d->look_ms) return;
+    d->look_ms = loop_now_ms(d->loop) + FREE_MS;
+    int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0) close(fd);
+    if (fd >= 0 || errno != EMFILE) return;
+    struct rlimit l = {0};
+    getrlimit(RLIMIT_NOFILE, &l);
+    log_warn("no_descriptors", "limit=%llu reason=%s", (unsigned long long)l.rlim_cur,
+             "no further worker can connect; raise ulimit -n or LimitNOFILE, one for each worker");
+}
+
 /* Whatever has arrived is heard before anybody is judged. */
 static void on_tick(void *ctx)
 {
     struct coord_daemon *d = ctx;
     struct err e = {0};
     router_drain_all(d->router);
+    look_for_descriptors(d);
     if (d->rc == OK) fail(d, hub_tick(&d->hub, now(d), &e), &e);
 }
 

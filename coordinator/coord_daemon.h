@@ -30,6 +30,7 @@ struct coord_daemon {
     struct sock_client *allowed; /* the list of keys as last read, and its names */
     const char **users;
     int64_t stop_ms; /* when we began to end; -1: not yet */
+    int64_t look_ms; /* when to look for free descriptors again */
     bool terminal;   /* stderr is one */
     struct progress_speed speed;
     struct progress told; /* at the last milestone */

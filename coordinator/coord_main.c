@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Every sweep file is read before anything is opened: a bad one leaves no trace. */
@@ -61,11 +62,21 @@ static int work(const struct coord_options *o, struct err *e)
     return rc;
 }
 
+/* The usual 1,024 are for programs that call select(); here each worker costs one. */
+static void raise_descriptors(void)
+{
+    struct rlimit l;
+    if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur == l.rlim_max) return;
+    l.rlim_cur = l.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &l);
+}
+
 int main(int argc, char **argv)
 {
     struct coord_options options;
     struct err e = {0};
     signal(SIGPIPE, SIG_IGN);
+    raise_descriptors();
     int rc = coord_options_read(&options, argc, argv, &e);
     if (rc == OK && options.help) return fputs(coord_usage, stdout) < 0;
     if (rc == OK && options.version) return printf("grokd-coord %s\n", GROKD_VERSION) < 0;

@@ -209,6 +209,7 @@ int db_begin(struct db *d, struct err *e)
 int db_commit(struct db *d, struct err *e)
 {
     int rc = db_do(d, SQL_COMMIT, e, "");
+    if (rc == OK) rc = db_file_still_there(d, e);
     if (rc == OK) keep_settle(d, true);
     return rc;
 }

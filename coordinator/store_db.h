@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum sql {
 #define SQL(name, text) SQL_##name,
@@ -26,11 +27,19 @@ enum sql {
 
 #define KEEP_NAME 128 /* bytes of a path within the folder of the database */
 
+/* The file, its log and the log's index; number 0: not seen yet. */
+#define DB_FILES 3
+struct db_file {
+    dev_t device;
+    ino_t number;
+};
+
 struct db {
     sqlite3 *handle;
     const char *path; /* lent */
     sqlite3_stmt *statement[SQL_COUNT];
-    int wal_frames;            /* of the last commit */
+    int wal_frames; /* of the last commit */
+    struct db_file file[DB_FILES];
     struct clouds *clouds;     /* that new sketches go to, lent; NULL: none */
     char (*doomed)[KEEP_NAME]; /* files that go with the next commit (store_keep) */
     size_t doomed_count;
@@ -45,7 +54,7 @@ int db_open(struct db *d, const char *path, struct err *e);
 void db_close(struct db *d, bool at_rest);
 
 int db_begin(struct db *d, struct err *e);
-int db_commit(struct db *d, struct err *e);
+int db_commit(struct db *d, struct err *e); /* E_STORE too when the file is gone from its name */
 void db_rollback(struct db *d);
 
 /* Moves what it can from the write-ahead log to the file; never waits. `whole`: and cuts the log.
@@ -81,6 +90,11 @@ void db_text(sqlite3_stmt *s, int column, char *out, size_t size);
 
 /* Checks folder and file, makes the file if there is none; *unclean: it was not closed properly. */
 int db_file_check(const char *path, bool *unclean, struct err *e);
+
+/* Whether the names still lead to the files that were there when this was first asked: E_STORE if
+ * one was removed or replaced, since what is written then goes where nobody will find it. Asked
+ * after a commit: SQLite makes the log with the first one. */
+int db_file_still_there(struct db *d, struct err *e);
 
 /* ---- store_schema.c ---- */
 

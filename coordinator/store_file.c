@@ -199,6 +199,30 @@ static int make(const char *path, struct err *e)
     return sync_folder(path, e);
 }
 
+/* ---- while it is open ---- */
+
+static const char *const open_suffix[DB_FILES] = {"", "-wal", "-shm"};
+
+/* Closing would move the log into a file without a name and remove the log by its name: what stands
+ * there may be somebody's copy. */
+int db_file_still_there(struct db *d, struct err *e)
+{
+    for (int i = 0; i < DB_FILES; i++) {
+        char name[PATH_SIZE];
+        struct stat st;
+        int rc = beside(name, d->path, open_suffix[i], e);
+        if (rc < 0) return rc;
+        bool there = stat(name, &st) == 0, first = d->file[i].number == 0;
+        if (there && first) d->file[i] = (struct db_file){st.st_dev, st.st_ino};
+        if (there && st.st_dev == d->file[i].device && st.st_ino == d->file[i].number) continue;
+        sqlite3_db_config(d->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        return err_set(e, E_STORE,
+                       "%s: was %s while it was in use: put the right file back and start again",
+                       name, there ? "replaced" : "removed");
+    }
+    return OK;
+}
+
 int db_file_check(const char *path, bool *unclean, struct err *e)
 {
     int rc = check_folder(path, e);

@@ -5,6 +5,7 @@
 #include "tests/coordinator/store_help.h"
 #include "tests/test.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,5 +151,61 @@ void test_without_active_sweeps_the_file_can_be_read_where_nothing_can_be_writte
     store_close(&h.store);
     assert_string_equal(help_text(&h, "PRAGMA journal_mode"), "delete");
     assert_int_equal(access(wal, F_OK), -1);
+    help_close(&h);
+}
+
+/* Removes a file of the open database, or puts a copy in its place; then one more save. */
+static void missed(const char *command, const char *why)
+{
+    struct help h;
+    struct err e = {0};
+    struct store_result r;
+    char line[1024];
+    help_open_run(&h, 2);
+    assert_int_equal(help_rows(&h, 1, 1, 0, 3).verdict, VERDICT_STORED);
+    snprintf(line, sizeof line, "cd %s && %s", h.dir, command);
+    assert_int_equal(system(line), 0);
+    struct save s = help_worker(2);
+    store_submit(h.store, &s, 1);
+    struct pollfd p = {.fd = store_fd(h.store), .events = POLLIN};
+    assert_int_equal(poll(&p, 1, 10000), 1);
+    assert_int_equal(store_collect(h.store, &r, &e), E_STORE);
+    if (!strstr(e.text, why)) fail_msg("no '%s' in: %s", why, e.text);
+    store_close(&h.store);
+    help_close(&h);
+}
+
+void test_a_file_that_goes_from_its_name_under_way_stops_the_store(void **state)
+{
+    (void)state;
+    missed("mv results.db away", "results.db: was removed while it was in use");
+    missed("rm results.db-wal", "results.db-wal: was removed");
+    missed("rm results.db-shm", "results.db-shm: was removed");
+    missed("cp results.db copy && mv copy results.db", "results.db: was replaced");
+    missed("cp results.db-wal copy && mv copy results.db-wal", "results.db-wal: was replaced");
+}
+
+/* The log that another file brought along stays as it is when the store closes. */
+void test_what_took_the_place_of_the_file_is_left_as_it_is(void **state)
+{
+    (void)state;
+    struct help h;
+    struct save s = help_worker(2);
+    struct err e;
+    struct store_result r;
+    char line[1024];
+    help_open_run(&h, 2);
+    snprintf(line, sizeof line, "cd %s && mkdir away && mv results.db* away && cp away/* .", h.dir);
+    assert_int_equal(system(line), 0);
+    store_submit(h.store, &s, 1);
+    struct pollfd p = {.fd = store_fd(h.store), .events = POLLIN};
+    assert_int_equal(poll(&p, 1, 10000), 1);
+    assert_int_equal(store_collect(h.store, &r, &e), E_STORE);
+    store_close(&h.store);
+    snprintf(line, sizeof line, "cd %s && test -s results.db-wal && test -s away/results.db-wal",
+             h.dir);
+    assert_int_equal(system(line), 0);
+    help_reopen(&h);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM workers"), 1);
     help_close(&h);
 }

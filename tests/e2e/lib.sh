@@ -130,25 +130,31 @@ kept() {
     [ "$(broken_promises "$1")" = 0 ] || { echo "# $(broken_promises "$1") lines of $1 are not stored"; return 1; }
 }
 
-# ---- a network with faults
+# ---- programs of ours that take orders: a network with faults (proxy.c), a client that keeps to no rule (forge.c)
 
-# proxy NAME: a proxy (proxy.c) before the coordinator; the endpoint for workers is in $NAME_END.
-proxy() {
-    local name=$1 fd
+# ordered NAME COMMAND...: as start, with a standard input for `order`.
+ordered() {
+    local name=$1 fd; shift
     mkfifo "$DIR/$name.fifo"
-    "$BUILD/tests/e2e/proxy" "$(sed -n 's/^listening on .*://p' "$DIR/coord.out")" \
-        <"$DIR/$name.fifo" >"$DIR/$name.out" 2>"$DIR/$name.err" &
+    : >"$DIR/$name.out"
+    "$@" <"$DIR/$name.fifo" >"$DIR/$name.out" 2>"$DIR/$name.err" &
+    printf -v "${name}_PID" '%s' $!
     PIDS+=($!)
     exec {fd}>"$DIR/$name.fifo"
-    await 10 grep -q '^listening on' "$DIR/$name.out"
     printf -v "${name}_FD" '%s' "$fd"
-    printf -v "${name}_END" 'tcp://127.0.0.1:%s' "$(sed -n 's/^listening on //p' "$DIR/$name.out")"
 }
 
-# order NAME WORDS...: what the proxy does from now on.
+# order NAME WORDS...: what it does next, or from now on.
 order() {
     local fd=${1}_FD
     echo "${@:2}" >&"${!fd}"
+}
+
+# proxy NAME: a proxy before the coordinator; the endpoint for workers is in $NAME_END.
+proxy() {
+    ordered "$1" "$BUILD/tests/e2e/proxy" "$(sed -n 's/^listening on .*://p' "$DIR/coord.out")"
+    await 10 grep -q '^listening on' "$DIR/$1.out"
+    printf -v "${1}_END" 'tcp://127.0.0.1:%s' "$(sed -n 's/^listening on //p' "$DIR/$1.out")"
 }
 
 # ---- running

@@ -66,6 +66,24 @@ test_killed_before_commits_and_between_them_and_their_acknowledgements() {
 # A file is made, written, synced, renamed, and its folder synced: every second fsync is a folder's.
 test_killed_at_every_step_of_writing_a_checkpoint() { killed fchmod:3 fsync:3 rename:3 fsync:4 unlink:2; }
 
+# Whoever removes or replaces the file under way is told so at once; put back, nothing acknowledged is missing.
+test_a_database_that_is_moved_away_ends_the_coordinator_and_comes_back() {
+    local endpoint=
+    export GROKD_LEDGER=$DIR/ledger
+    start coord "$BUILD/grokd-coord" --dir "$DIR/data" --listen tcp://127.0.0.1:0 $QUICK "$SWEEP"
+    await 20 listening
+    endpoint=$(sed -n 's/^listening on //p' "$DIR/coord.out")
+    worker one -j 2
+    await 30 holds "SELECT count(*) FROM runs WHERE epochs_done > 50"
+    mkdir "$DIR/away"
+    mv "$DIR/data"/results.db* "$DIR/away"
+    ends coord 4
+    grep -q 'results.db: was removed while it was in use' "$DIR/coord.err"
+    [ -z "$(ls "$DIR/data"/results.db* 2>/dev/null)" ]
+    mv "$DIR/away"/results.db* "$DIR/data"
+    again
+}
+
 test_with_64_descriptors_a_coordinator_serves_its_worker() {
     local endpoint
     export GROKD_LEDGER=$DIR/ledger
