@@ -182,8 +182,15 @@ $(FORGE): $(call obj,tests/e2e/forge.c) $(LIB_proto) $(LIB_common)
 	$(call note,LINK)
 	$(Q)$(LINK)
 
+# Memory that runs out.
+SCARCE := $(BUILD)/tests/e2e/scarce.so
+$(SCARCE): tests/e2e/scarce.c
+	@mkdir -p $(@D)
+	$(call note,LINK)
+	$(Q)$(CC) $(CFLAGS_ALL) -fPIC -shared -o $@ $<
+
 .PHONY: unit check-all
-unit: $(TEST_BIN) $(SIM) $(PROXY) $(FORGE)
+unit: $(TEST_BIN) $(SIM) $(PROXY) $(FORGE) $(SCARCE)
 
 # ---- the simulation: tests/sim, the real deciders of both sides in virtual time -------------------
 

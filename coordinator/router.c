@@ -80,10 +80,13 @@ static void hand_over(struct side *side, const struct sock_message *m)
         object(side, peer, reason);
         return;
     }
-    if (wire_unpack(&envelope, m->bytes, m->size, &e) < 0) {
+    int rc = wire_unpack(&envelope, m->bytes, m->size, &e);
+    if (rc < 0) {
         r->bad++;
         log_warn("message_refused", "user=%s bytes=%zu reason=%s", m->user, m->size, e.text);
-        object(side, peer, e.text);
+        /* A refusal would end a worker that did nothing wrong; without an answer it says it again.
+         */
+        if (rc != E_NOMEM) object(side, peer, e.text);
         return;
     }
     r->on_message(r->ctx, peer, m->user, envelope);

@@ -275,7 +275,8 @@ static int check(const wire_envelope *m, size_t size, struct err *e)
 /* Memory for one message, from the C library, up to a limit: two bytes can decode to a hundred. */
 struct budget {
     size_t left;
-    bool spent;
+    bool spent;  /* the limit was reached */
+    bool failed; /* the library had no more */
 };
 
 static void *budget_alloc(void *ctx, size_t size)
@@ -284,7 +285,9 @@ static void *budget_alloc(void *ctx, size_t size)
     b->spent = b->spent || size > b->left || b->left - size < BLOCK_BYTES;
     if (b->spent) return NULL;
     b->left -= size + BLOCK_BYTES;
-    return malloc(size);
+    void *block = malloc(size);
+    b->failed = b->failed || !block;
+    return block;
 }
 
 static void budget_free(void *ctx, void *block)
@@ -306,6 +309,7 @@ int wire_unpack(wire_envelope **m, const uint8_t *bytes, size_t size, struct err
     if (!*m && b.spent)
         return err_set(e, E_PROTO, "message of %zu bytes that takes more than %u in memory", size,
                        MEMORY_LIMIT);
+    if (!*m && b.failed) return err_set(e, E_NOMEM, "no memory for a message of %zu bytes", size);
     if (!*m) return err_set(e, E_PROTO, "message of %zu bytes that is no Envelope", size);
     rc = check(*m, size, e);
     if (rc < 0) wire_free(m);

@@ -25,8 +25,8 @@ typedef Grokd__Envelope wire_envelope;
 /* Encodes; *bytes is the caller's to free (gives). */
 int wire_pack(const wire_envelope *m, uint8_t **bytes, size_t *size, struct err *e);
 
-/* Decodes and checks; the envelope is the caller's to wire_free (gives). E_PROTO on anything odd.
- */
+/* Decodes and checks; the envelope is the caller's to wire_free (gives). E_PROTO on anything odd,
+ * E_NOMEM. */
 int wire_unpack(wire_envelope **m, const uint8_t *bytes, size_t size, struct err *e);
 
 /* Frees and sets to NULL; accepts NULL. */

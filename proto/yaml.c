@@ -8,6 +8,7 @@
 
 #include "proto/utf8.h"
 
+#include <errno.h>
 #include <libfyaml.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,9 +30,11 @@ static int no_memory(const struct builder *b)
     return err_set(b->e, E_NOMEM, "%s: no memory", b->file);
 }
 
-/* The first thing the parser complained about. */
+/* The first thing the parser complained about; it does not tell a bad text from a failed request
+ * for memory, only errno does (zero when parsing begins). */
 static int syntax_error(const struct builder *b)
 {
+    if (errno == ENOMEM) return no_memory(b);
     void *at = NULL;
     const struct fy_diag_error *d = fy_diag_errors_iterate(b->diag, &at);
     if (!d) return wrong(b, 1, 1, "not YAML");
@@ -58,6 +61,7 @@ static int fill_scalar(struct builder *b, const struct fy_event *event, struct y
 {
     size_t size;
     const char *text = fy_token_get_text(event->scalar.value, &size);
+    if (errno == ENOMEM) return no_memory(b);
     enum fy_scalar_style style = fy_scalar_token_get_style(event->scalar.value);
     node->quoted = style != FYSS_PLAIN && style != FYSS_ANY;
     if (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED)
@@ -237,6 +241,7 @@ static int open_parser(struct builder *b, const char *text, size_t size)
     fy_diag_set_collect_errors(b->diag, true);
     struct fy_parse_cfg cfg = {.flags = FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE,
                                .diag = b->diag};
+    errno = 0;
     b->parser = fy_parser_create(&cfg);
     if (!b->parser || fy_parser_set_string(b->parser, text, size)) return no_memory(b);
     return OK;
