@@ -454,3 +454,33 @@ void test_checkpoints_come_as_often_as_asked_and_models_with_their_epochs(void *
     wire_free(&m);
     assert_int_equal(slot_close(&s), 0);
 }
+
+/* The window of this filter alone is 22 MiB once it is full: the run goes on without. */
+void test_a_checkpoint_that_no_message_can_hold_is_left_out(void **state)
+{
+    (void)state;
+    static const char *const more[] = {"hidden=4096",
+                                       "epochs=6",
+                                       "gradient_filter=grokfast_ma",
+                                       "grokfast_window=40",
+                                       "grokd.measure.every=0",
+                                       "grokd.checkpoint_every=1ms"};
+    struct slot s;
+    int64_t first_without = -1, next = 0;
+    slot_open(&s);
+    hear_ready(&s);
+    say_work(&s, 4, s.blas.fingerprint, more, 6);
+    wire_envelope *m;
+    while ((m = hear(&s))->body_case == GROKD__ENVELOPE__BODY_EPOCHS) {
+        for (size_t i = 0; i < m->epochs->n_epochs; i++, next++) {
+            assert_int_equal(m->epochs->epochs[i]->epoch, next);
+            if (m->epochs->epochs[i]->has_checkpoint) first_without = next + 1;
+        }
+        wire_free(&m);
+    }
+    assert_int_equal(m->ended->outcome, GROKD__OUTCOME__FINISHED);
+    assert_int_equal(m->ended->epoch, 6);
+    assert_in_range(first_without, 1, 5);
+    wire_free(&m);
+    assert_int_equal(slot_close(&s), 0);
+}
