@@ -70,14 +70,23 @@ static void say_bytes(void *socket, const void *bytes, size_t size, int flags)
     if (zmq_send(socket, bytes, size, flags) < 0) die("send");
 }
 
-static void say(void *socket, wire_envelope *m, const void *more, size_t more_size)
+/* An envelope of this version or another, and whatever comes behind it. */
+static void say_as(void *socket, unsigned major, wire_envelope *m, Grokd__Envelope__BodyCase body,
+                   const void *more, size_t more_size)
 {
+    m->major = major;
+    m->body_case = body;
     uint8_t *bytes = malloc(grokd__envelope__get_packed_size(m) + more_size);
     if (!bytes) abort();
     size_t size = grokd__envelope__pack(m, bytes);
     if (more_size) memcpy(bytes + size, more, more_size);
     say_bytes(socket, bytes, size + more_size, 0);
     free(bytes);
+}
+
+static void say(wire_envelope *m, Grokd__Envelope__BodyCase body)
+{
+    say_as(f.socket, WIRE_MAJOR, m, body, NULL, 0);
 }
 
 /* ---- what it says ---- */
@@ -95,10 +104,8 @@ static void say_hello(void *socket, unsigned major, char *uuid, const void *more
     hello.slots = 1;
     hello.n_blas = 1;
     hello.blas = blas_list;
-    m.major = major;
-    m.body_case = GROKD__ENVELOPE__BODY_HELLO;
     m.hello = &hello;
-    say(socket, &m, more, more_size);
+    say_as(socket, major, &m, GROKD__ENVELOPE__BODY_HELLO, more, more_size);
 }
 
 static void say_heartbeat(int64_t run, int64_t attempt)
@@ -110,10 +117,8 @@ static void say_heartbeat(int64_t run, int64_t attempt)
     holding.attempt = attempt;
     heartbeat.n_holdings = 1;
     heartbeat.holdings = list;
-    m.major = WIRE_MAJOR;
-    m.body_case = GROKD__ENVELOPE__BODY_HEARTBEAT;
     m.heartbeat = &heartbeat;
-    say(f.socket, &m, NULL, 0);
+    say(&m, GROKD__ENVELOPE__BODY_HEARTBEAT);
 }
 
 static void say_epochs(int64_t run, int64_t attempt, int64_t first, int64_t last)
@@ -136,10 +141,8 @@ static void say_epochs(int64_t run, int64_t attempt, int64_t first, int64_t last
     epochs.run = run;
     epochs.attempt = attempt;
     epochs.epochs = list;
-    m.major = WIRE_MAJOR;
-    m.body_case = GROKD__ENVELOPE__BODY_EPOCHS;
     m.epochs = &epochs;
-    say(f.socket, &m, NULL, 0);
+    say(&m, GROKD__ENVELOPE__BODY_EPOCHS);
 }
 
 static void say_finished(int64_t run, int64_t attempt, int64_t epoch)
@@ -150,10 +153,8 @@ static void say_finished(int64_t run, int64_t attempt, int64_t epoch)
     ended.attempt = attempt;
     ended.epoch = epoch;
     ended.outcome = GROKD__OUTCOME__FINISHED;
-    m.major = WIRE_MAJOR;
-    m.body_case = GROKD__ENVELOPE__BODY_ENDED;
     m.ended = &ended;
-    say(f.socket, &m, NULL, 0);
+    say(&m, GROKD__ENVELOPE__BODY_ENDED);
 }
 
 static void say_raw(int64_t count, int64_t size)
