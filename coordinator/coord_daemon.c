@@ -105,7 +105,7 @@ static void look_for_descriptors(struct coord_daemon *d)
 {
     if (loop_now_ms(d->loop) < d->look_ms) return;
     d->look_ms = loop_now_ms(d->loop) + FREE_MS;
-    int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+    int fd = fcntl(store_fd(d->store), F_DUPFD_CLOEXEC, 0);
     if (fd >= 0) close(fd);
     if (fd >= 0 || errno != EMFILE) return;
     struct rlimit l = {0};

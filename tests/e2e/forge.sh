@@ -106,7 +106,7 @@ test_floods_cost_little_memory_and_few_lines_of_log() {
     await 60 heard polite '^refuse .*version'
     await 60 holds "SELECT count(*) = 6 FROM runs WHERE state = 'finished'"
     echo "# $before MiB, then $(peak "$coord_PID")"
-    [ "$(peak "$coord_PID")" -lt $((before + 256)) ]
+    [ "$(peak "$coord_PID")" -lt $((before + 512)) ] # the twenty large ones may all wait at once
     [ "$(stat -c %s "$DIR/coord.err")" -lt 65536 ]
     is "SELECT group_concat(DISTINCT outcome || attempt) FROM attempts" finished1
     same_as_undisturbed
