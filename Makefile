@@ -182,15 +182,15 @@ $(FORGE): $(call obj,tests/e2e/forge.c) $(LIB_proto) $(LIB_common)
 	$(call note,LINK)
 	$(Q)$(LINK)
 
-# Memory that runs out.
-SCARCE := $(BUILD)/tests/e2e/scarce.so
-$(SCARCE): tests/e2e/scarce.c
+# Memory that runs out, disks that are elsewhere.
+PRELOAD := $(BUILD)/tests/e2e/scarce.so $(BUILD)/tests/e2e/nfs.so
+$(PRELOAD): $(BUILD)/%.so: %.c
 	@mkdir -p $(@D)
 	$(call note,LINK)
 	$(Q)$(CC) $(CFLAGS_ALL) -fPIC -shared -o $@ $<
 
 .PHONY: unit check-all
-unit: $(TEST_BIN) $(SIM) $(PROXY) $(FORGE) $(SCARCE)
+unit: $(TEST_BIN) $(SIM) $(PROXY) $(FORGE) $(PRELOAD)
 
 # ---- the simulation: tests/sim, the real deciders of both sides in virtual time -------------------
 

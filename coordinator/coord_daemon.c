@@ -3,6 +3,7 @@
 #include "coordinator/coord_daemon.h"
 
 #include "common/clock.h"
+#include "common/file.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -203,6 +204,21 @@ static void on_draw(void *ctx)
 /* ---- opening and closing -----------------------------------------------------------------------
  */
 
+/* SQLite's locks reach as far as its shared memory: this machine. */
+static int check_disk(const struct coord_options *o, struct err *e)
+{
+    const char *network = file_network(o->dir);
+    if (!network) return OK;
+    if (!o->network_disk)
+        return err_set(e, E_STORE,
+                       "%s: lies on %s, where other machines see neither SQLite's locks nor its "
+                       "log: use a local disk, or --network-disk if none of them opens results.db",
+                       o->dir, network);
+    log_warn("network_disk", "dir=%s system=%s reason=%s", o->dir, network,
+             "read results.db on this machine only");
+    return OK;
+}
+
 static int open_hub(struct coord_daemon *d, struct err *e)
 {
     const struct coord_options *o = d->options;
@@ -214,7 +230,8 @@ static int open_hub(struct coord_daemon *d, struct err *e)
     config.lease_ms = o->lease_ms;
     if (snprintf(path, sizeof path, "%s/results.db", o->dir) >= (int)sizeof path)
         return err_set(e, E_USAGE, "--dir: the path is longer than %d bytes", PATH_MAX - 12);
-    int rc = store_open(&d->store, path, &state, e);
+    int rc = check_disk(o, e);
+    if (rc == OK) rc = store_open(&d->store, path, &state, e);
     if (rc == OK) rc = hub_open(&d->hub, d->store, &state, &config, &door, now(d), e);
     store_state_free(&state);
     if (rc == OK) rc = watch_open(&d->stored, d->loop, store_fd(d->store), on_stored, d, e);

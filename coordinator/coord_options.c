@@ -22,6 +22,7 @@ const char coord_usage[] =
     "  --exit-when-done     end when every run is over\n"
     "  --heartbeat TIME     how often workers say that they live; default 10s\n"
     "  --lease TIME         a worker that is silent for so long loses its runs; default 60s\n"
+    "  --network-disk       DIR may lie on a network disk, if no other machine opens results.db\n"
     "  --help, --version\n"
     "\n"
     "Workers need a copy of DIR/access. A sweep file that is known already adds nothing.\n"
@@ -35,6 +36,7 @@ enum {
     OPT_EXIT,
     OPT_HEARTBEAT,
     OPT_LEASE,
+    OPT_NETWORK,
     OPT_HELP,
     OPT_VERSION
 };
@@ -46,6 +48,7 @@ static const struct option long_options[] = {
     {"exit-when-done", no_argument, NULL, OPT_EXIT},
     {"heartbeat", required_argument, NULL, OPT_HEARTBEAT},
     {"lease", required_argument, NULL, OPT_LEASE},
+    {"network-disk", no_argument, NULL, OPT_NETWORK},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
     {NULL, 0, NULL, 0},
@@ -87,6 +90,7 @@ static int set_option(struct coord_options *o, int option, char **argv, struct e
     case OPT_EXIT: o->exit_when_done = true; return OK;
     case OPT_HEARTBEAT: return set_duration(&o->heartbeat_ms, "--heartbeat", optarg, e);
     case OPT_LEASE: return set_duration(&o->lease_ms, "--lease", optarg, e);
+    case OPT_NETWORK: o->network_disk = true; return OK;
     case OPT_HELP: o->help = true; return OK;
     case OPT_VERSION: o->version = true; return OK;
     case ':': return err_set(e, E_USAGE, "%s needs a value; see --help", argv[optind - 1]);

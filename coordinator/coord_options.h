@@ -17,6 +17,7 @@ struct coord_options {
     size_t endpoint_count;
     int64_t local; /* worker slots here; 0: no worker */
     bool exit_when_done;
+    bool network_disk; /* DIR may lie on one */
     int64_t heartbeat_ms, lease_ms;
     char *const *files; /* sweep files */
     size_t file_count;

@@ -254,9 +254,11 @@ static void keep_log_short(struct store *s)
     if (s->db.wal_frames == 0)
         s->warned_frames = 0;
     else if (frames > LOG_FRAMES && frames > 2 * s->warned_frames) {
+        char reader[DB_READER];
         s->warned_frames = frames;
-        log_warn("log_grows", "path=%s-wal pages=%d reason=%s", s->path, frames,
-                 "a reader keeps a transaction open (a sqlite3 shell after BEGIN?)");
+        db_reader(&s->db, reader);
+        log_warn("log_grows", "path=%s-wal pages=%d reader=%s reason=%s", s->path, frames, reader,
+                 "it keeps a transaction open (a sqlite3 shell after BEGIN?)");
     }
 }
 

@@ -35,8 +35,8 @@ struct store_result {
     bool busy; /* statistics of a sweep are being written, between the tickets */
 };
 
-/* Opens or makes the database (gives), starts the thread. A foreign, newer or network-disk file:
- * E_STORE, untouched. `path` is DIR/results.db; the caller holds DIR's lock. */
+/* Opens or makes the database (gives), starts the thread. A foreign or newer file: E_STORE,
+ * untouched. `path` is DIR/results.db; the caller holds DIR's lock. */
 int store_open(struct store **out, const char *path, struct store_state *state, struct err *e);
 
 /* Takes the saves' text and message (not the array); returns the ticket of this turn. */

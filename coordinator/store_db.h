@@ -96,6 +96,11 @@ int db_file_check(const char *path, bool *unclean, struct err *e);
  * after a commit: SQLite makes the log with the first one. */
 int db_file_still_there(struct db *d, struct err *e);
 
+/* Who keeps an old view of the database open: "process 4711 (sqlite3)", or "a process" if that is
+ * not to be found out. */
+#define DB_READER 128
+void db_reader(const struct db *d, char out[DB_READER]);
+
 /* ---- store_schema.c ---- */
 
 /* Whether runs of one setting may differ in a hyperparameter. */

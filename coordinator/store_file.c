@@ -5,7 +5,6 @@
  * before SQLite ever sees it. A new file is made under another name and renamed when it is whole,
  * so that a half-made one never stands there.
  */
-#include "common/file.h"
 #include "coordinator/store_db.h"
 
 #include <errno.h>
@@ -91,12 +90,6 @@ static int check_folder(const char *path, struct err *e)
 {
     char folder[PATH_SIZE];
     folder_of(path, folder);
-    const char *network = file_network(folder);
-    if (network)
-        return err_set(e, E_STORE,
-                       "%s: lies on %s, where SQLite's locks and shared memory cannot be trusted; "
-                       "use a local disk",
-                       path, network);
     return probe(folder, e);
 }
 
@@ -221,6 +214,40 @@ int db_file_still_there(struct db *d, struct err *e)
                        name, there ? "replaced" : "removed");
     }
     return OK;
+}
+
+/* Read marks of a log are shared locks of these bytes of its index (sqlite.org/walformat.html,
+ * section 2.3.1). Its index is never opened for that: closing it would let go of our own locks. */
+#define MARK_FIRST 123
+#define MARK_LAST  127
+
+static bool holds_mark(const char *line, ino_t index, long *pid)
+{
+    char mode[16];
+    unsigned long long number, from, to;
+    return sscanf(line, "%*d: POSIX %*s %15s %ld %*x:%*x:%llu %llu %llu", mode, pid, &number, &from,
+                  &to) == 5 &&
+           strcmp(mode, "READ") == 0 && *pid != (long)getpid() && number == index &&
+           from >= MARK_FIRST && to <= MARK_LAST;
+}
+
+void db_reader(const struct db *d, char out[DB_READER])
+{
+    char line[256], path[64], name[64] = "";
+    long pid = 0;
+    bool found = false;
+    FILE *locks = fopen("/proc/locks", "re");
+    while (locks && !found && fgets(line, sizeof line, locks))
+        found = holds_mark(line, d->file[DB_FILES - 1].number, &pid);
+    if (locks) fclose(locks);
+    snprintf(path, sizeof path, "/proc/%ld/comm", pid);
+    FILE *comm = found ? fopen(path, "re") : NULL;
+    if (comm && fgets(name, sizeof name, comm)) name[strcspn(name, "\n")] = '\0';
+    if (comm) fclose(comm);
+    if (found)
+        snprintf(out, DB_READER, "process %ld (%s)", pid, *name ? name : "of another user");
+    else
+        snprintf(out, DB_READER, "a process");
 }
 
 int db_file_check(const char *path, bool *unclean, struct err *e)

@@ -2,6 +2,7 @@
 /* Tests of what the store does before it opens a file: refuses what is not its own, untouched. */
 #include "common/file.h"
 #include "common/hash.h"
+#include "coordinator/store_db.h"
 #include "tests/coordinator/store_help.h"
 #include "tests/test.h"
 
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* A folder with whatever `command` makes of $DB. */
@@ -207,5 +209,41 @@ void test_what_took_the_place_of_the_file_is_left_as_it_is(void **state)
     assert_int_equal(system(line), 0);
     help_reopen(&h);
     assert_int_equal(help_int(&h, "SELECT count(*) FROM workers"), 1);
+    help_close(&h);
+}
+
+/* A reader is another process with a transaction open; before and after there is none. */
+void test_who_keeps_an_old_view_open_is_named(void **state)
+{
+    (void)state;
+    struct help h;
+    struct err e;
+    struct db db = {0};
+    char line[512], who[DB_READER], right[DB_READER], byte;
+    int ready[2], done[2];
+    help_open_run(&h, 2);
+    db.path = h.path;
+    if (db_file_still_there(&db, &e) < 0) fail_msg("%s", e.text);
+    db_reader(&db, who);
+    assert_string_equal(who, "a process");
+    assert_int_equal(pipe(ready) | pipe(done), 0);
+    snprintf(line, sizeof line,
+             "exec sqlite3 %s BEGIN 'SELECT count(*) FROM runs' '.shell echo >&%d' "
+             "'.shell head -c1 <&%d' >/dev/null",
+             h.path, ready[1], done[0]);
+    pid_t child = fork();
+    if (child == 0) {
+        execl("/bin/sh", "sh", "-c", line, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    db_reader(&db, who);
+    snprintf(right, sizeof right, "process %ld (sqlite3)", (long)child);
+    assert_string_equal(who, right);
+    assert_int_equal(write(done[1], "x", 1), 1);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    db_reader(&db, who);
+    assert_string_equal(who, "a process");
+    for (int i = 0; i < 2; i++) close(ready[i]), close(done[i]);
     help_close(&h);
 }

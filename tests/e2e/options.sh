@@ -77,4 +77,15 @@ test_a_run_with_filters_is_resumed_to_the_bit() {
     cmp <(sed -E 's/"[a-z_]*seconds": [^,]*, //g' "$DIR/one/epochs.jsonl") <(sed -E 's/"[a-z_]*seconds": [^,]*, //g' "$DIR/two/epochs.jsonl")
 }
 
+test_a_network_disk_is_refused_unless_told_otherwise() {
+    local nfs="env LD_PRELOAD=$BUILD/tests/e2e/nfs.so" code=0
+    $nfs "$BUILD/grokd-coord" --dir "$DIR/data" --listen tcp://127.0.0.1:0 2>"$DIR/refused.err" || code=$?
+    [ $code = 4 ]
+    grep -q 'lies on NFS, .*--network-disk' "$DIR/refused.err"
+    [ ! -e "$DIR/data/results.db" ]
+    start coord $nfs "$BUILD/grokd-coord" --dir "$DIR/data" --listen tcp://127.0.0.1:0 --network-disk
+    await 20 listening
+    grep -q 'network_disk .*system=NFS' "$DIR/coord.err"
+}
+
 run_tests
