@@ -64,6 +64,10 @@ int ctl_key(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_aggregate(struct ctl *c, const struct ctl_verb *v, struct err *e);
 int ctl_stiff(struct ctl *c, const struct ctl_verb *v, struct err *e);
 
+/* Asks the coordinator how it is: what keeps it from going on, "": nothing. E_NET if it does not
+ * answer within seconds. */
+int ctl_ping(struct ctl *c, char *trouble, size_t size, struct err *e);
+
 /* Has the coordinator read the list of keys anew, if one runs. */
 int ctl_tell_keys(struct ctl *c, struct err *e);
 

@@ -60,6 +60,7 @@ struct standing {
     double epochs_per_second;
     int64_t database, log; /* bytes; of the log -1: there is none */
     int64_t coordinator;   /* process; 0: none runs, -1: number unknown */
+    char trouble[512];     /* what keeps it from going on, or from answering; "": nothing */
 };
 
 static int64_t bytes_of(const char *dir, const char *name)
@@ -76,7 +77,10 @@ static int standing_of(struct ctl *c, struct query *q, struct standing *s, struc
     if (rc == OK) rc = query_next(q, e);
     if (rc < 0) return rc;
     *s = (struct standing){query_real(q, 0), bytes_of(c->dir, "results.db"),
-                           bytes_of(c->dir, "results.db-wal"), file_lock_holder(c->dir)};
+                           bytes_of(c->dir, "results.db-wal"), file_lock_holder(c->dir), ""};
+    struct err why = {0};
+    if (s->coordinator && ctl_ping(c, s->trouble, sizeof s->trouble, &why) < 0)
+        snprintf(s->trouble, sizeof s->trouble, "%s", why.text);
     return OK;
 }
 
@@ -92,6 +96,7 @@ static void say_standing(struct ctl *c, const struct standing *s)
                  s->coordinator ? "a coordinator runs" : "no coordinator runs");
     fprintf(c->out, "\n%.1f epochs/s; results.db %s, its log %s; %s\n", s->epochs_per_second,
             database, log, process);
+    if (*s->trouble) fprintf(c->out, "%s\n", s->trouble);
 }
 
 static int show_sweeps(struct ctl *c, struct query *q, const char *where, struct err *e)
@@ -104,8 +109,10 @@ static int show_sweeps(struct ctl *c, struct query *q, const char *where, struct
         char speed[NUMBER_TEXT];
         fprintf(c->out,
                 "{\"coordinator\": %" PRId64 ", \"epochs_per_second\": %s, "
-                "\"database_bytes\": %" PRId64 ", \"log_bytes\": %" PRId64 ", \"sweeps\":\n ",
+                "\"database_bytes\": %" PRId64 ", \"log_bytes\": %" PRId64 ", \"trouble\": ",
                 s.coordinator, number_text(s.epochs_per_second, speed), s.database, s.log);
+        export_json_text(c->out, s.trouble);
+        fputs(", \"sweeps\":\n ", c->out);
     }
     rc = show(c, q, sql_text(e, status_sql, where), &rows, e);
     if (rc < 0) return rc;

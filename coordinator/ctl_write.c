@@ -22,6 +22,7 @@
 #define ANSWER_MS  (600 * 1000)
 #define CONNECT_MS 5000
 #define LOOK_MS    250
+#define PING_MS    2000
 
 static int nobody(const struct ctl *c, struct err *e)
 {
@@ -30,7 +31,8 @@ static int nobody(const struct ctl *c, struct err *e)
 }
 
 /* Whether there is any use in waiting on: OK, or E_NET with what is the matter. */
-static int may_answer(const struct ctl *c, struct sock *s, int64_t waited_ms, struct err *e)
+static int may_answer(const struct ctl *c, struct sock *s, int64_t waited_ms, int64_t patience_ms,
+                      struct err *e)
 {
     pid_t holder = file_lock_holder(c->dir);
     if (holder == 0)
@@ -38,17 +40,20 @@ static int may_answer(const struct ctl *c, struct sock *s, int64_t waited_ms, st
                        "the coordinator on %s ended before it answered; ask again (a sweep that "
                        "was submitted twice is one sweep)",
                        c->dir);
-    if (sock_state(s) != SOCK_READY && waited_ms > CONNECT_MS)
+    if (sock_state(s) != SOCK_READY &&
+        waited_ms > (patience_ms < CONNECT_MS ? patience_ms : CONNECT_MS))
         return err_set(e, E_NET,
                        "the coordinator on %s (process %ld) cannot be reached: it is about to "
                        "start or end, or its XDG_RUNTIME_DIR is another than yours",
                        c->dir, (long)holder);
-    if (waited_ms > ANSWER_MS)
-        return err_set(e, E_NET, "the coordinator on %s did not answer within ten minutes", c->dir);
+    if (waited_ms > patience_ms)
+        return err_set(e, E_NET, "the coordinator on %s did not answer within %lld s", c->dir,
+                       (long long)(patience_ms / 1000));
     return OK;
 }
 
-static int wait_for_answer(struct ctl *c, struct sock *s, wire_envelope **answer, struct err *e)
+static int wait_for_answer(struct ctl *c, struct sock *s, wire_envelope **answer,
+                           int64_t patience_ms, struct err *e)
 {
     struct sock_message m;
     int64_t start = clock_now_ms();
@@ -56,7 +61,7 @@ static int wait_for_answer(struct ctl *c, struct sock *s, wire_envelope **answer
     while (!sock_recv(s, &m)) {
         struct pollfd p = {.fd = sock_fd(s), .events = POLLIN};
         if (rc < 0) return rc;
-        rc = may_answer(c, s, clock_now_ms() - start, e);
+        rc = may_answer(c, s, clock_now_ms() - start, patience_ms, e);
         poll(&p, 1, LOOK_MS); /* even then: its last words may be on their way */
     }
     if ((rc = wire_unpack(answer, m.bytes, m.size, e)) < 0) return rc;
@@ -65,7 +70,8 @@ static int wait_for_answer(struct ctl *c, struct sock *s, wire_envelope **answer
     return err_set(e, E_PROTO, "the coordinator on %s answered with something else", c->dir);
 }
 
-static int exchange(struct ctl *c, const wire_envelope *m, wire_envelope **answer, struct err *e)
+static int exchange(struct ctl *c, const wire_envelope *m, wire_envelope **answer,
+                    int64_t patience_ms, struct err *e)
 {
     char endpoint[KEYS_PATH];
     uint8_t *bytes = NULL;
@@ -78,7 +84,7 @@ static int exchange(struct ctl *c, const wire_envelope *m, wire_envelope **answe
         sock_dealer(&s, &(struct sock_dealer_config){.endpoint = endpoint, .limit = WIRE_LIMIT}, e);
     if (rc == OK && sock_send(s, 0, bytes, size) != SOCK_SENT)
         rc = err_set(e, E_NET, "%s: the question cannot be sent", endpoint);
-    if (rc == OK) rc = wait_for_answer(c, s, answer, e);
+    if (rc == OK) rc = wait_for_answer(c, s, answer, patience_ms, e);
     sock_close(&s);
     sock_finish();
 end:
@@ -109,10 +115,27 @@ static int ask(struct ctl *c, Grokd__Command *command, struct err *e)
     m.major = WIRE_MAJOR;
     m.body_case = GROKD__ENVELOPE__BODY_COMMAND;
     m.command = command;
-    int rc = exchange(c, &m, &answer, e);
+    int rc = exchange(c, &m, &answer, ANSWER_MS, e);
     if (rc == OK) rc = say(c, answer->answer, e);
     wire_free(&answer);
     return rc;
+}
+
+int ctl_ping(struct ctl *c, char *trouble, size_t size, struct err *e)
+{
+    wire_envelope m = GROKD__ENVELOPE__INIT, *answer = NULL;
+    Grokd__Command command = GROKD__COMMAND__INIT;
+    char verb[] = "ping";
+    command.verb = verb;
+    m.major = WIRE_MAJOR;
+    m.body_case = GROKD__ENVELOPE__BODY_COMMAND;
+    m.command = &command;
+    int rc = exchange(c, &m, &answer, PING_MS, e);
+    if (rc < 0) return rc;
+    const char *colon = strstr(answer->answer->text, ": ");
+    snprintf(trouble, size, "%s", colon ? colon + 2 : "");
+    wire_free(&answer);
+    return OK;
 }
 
 int ctl_tell_keys(struct ctl *c, struct err *e)

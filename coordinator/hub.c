@@ -199,6 +199,15 @@ static int stiff(struct hub *h, uint64_t peer, const struct hub_command *x, stru
     return put(h, &answer, h->submitted, e);
 }
 
+/* Who we are, and behind a colon what keeps us from going on. */
+static const char *greeting(const struct hub *h)
+{
+    return h->full ? "grokd-coord " GROKD_VERSION ": "
+                     "nothing is handed out or acknowledged: the disk is full, or another process "
+                     "writes results.db"
+                   : "grokd-coord " GROKD_VERSION;
+}
+
 /* A list that cannot be read changes nothing. */
 static int read_keys(struct hub *h, uint64_t peer, struct moment at, struct err *e)
 {
@@ -224,8 +233,7 @@ static int command(struct hub *h, uint64_t peer, const Grokd__Command *m, struct
     struct err why = {0};
     int rc = hub_command_read(&x, m, &why);
     if (rc < 0) return reply(h, peer, SEND_ANSWER, err_exit_code(rc), why.text, e);
-    if (x.kind == COMMAND_PING)
-        return reply(h, peer, SEND_ANSWER, 0, "grokd-coord " GROKD_VERSION, e);
+    if (x.kind == COMMAND_PING) return reply(h, peer, SEND_ANSWER, 0, greeting(h), e);
     if (x.kind == COMMAND_STOP) {
         h->stop = true;
         return reply(h, peer, SEND_ANSWER, 0, "stopping", e);

@@ -136,4 +136,25 @@ test_an_open_snapshot_and_a_writers_lock_lose_nothing() {
     every_epoch_once
 }
 
+# Whoever holds the write lock stops the store as a full disk does, and the whole time of it `status` says so.
+test_status_says_why_nothing_goes_on() {
+    coord --exit-when-done --local 2 "$SWEEP"
+    await 30 holds "SELECT count(*) > 100 FROM epochs"
+    refuses grep -q 'nothing is handed out' <(ctl status)
+    mkfifo "$DIR/writer"
+    sqlite3 -cmd '.timeout 5000' "$DIR/data/results.db" <"$DIR/writer" >"$DIR/writer.out" &
+    exec 9>"$DIR/writer"
+    echo "BEGIN IMMEDIATE; SELECT 1;" >&9
+    await 10 test -s "$DIR/writer.out"
+    says_why() { ctl status | grep -q 'nothing is handed out or acknowledged: the disk is full, or another process'; }
+    await 20 says_why
+    ctl --output json status | grep -q '"trouble": "nothing is handed out'
+    kill -STOP "$coord_PID"
+    ctl status | grep -q 'cannot be reached\|did not answer'
+    kill -CONT "$coord_PID"
+    exec 9>&-
+    ends coord 0
+    every_epoch_once
+}
+
 run_tests
