@@ -27,7 +27,7 @@ struct op {
 
 struct image {
     unsigned char *bytes;
-    size_t size;
+    size_t size, room;
 };
 
 static struct {
@@ -250,8 +250,11 @@ static uint64_t draw(uint64_t *state) /* splitmix64 */
 
 static void resize(struct image *i, size_t size)
 {
-    i->bytes = realloc(i->bytes, size + 1);
-    assert_non_null(i->bytes);
+    if (size > i->room || !i->bytes) {
+        i->room = 2 * size + 1;
+        i->bytes = realloc(i->bytes, i->room);
+        assert_non_null(i->bytes);
+    }
     if (size > i->size) memset(i->bytes + i->size, 0, size - i->size);
     i->size = size;
 }
