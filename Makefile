@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-# grokd: `make` says what can be made. BUILD=dir builds elsewhere, CC=clang with the other compiler.
+# grokd: `make` says what can be made. BUILD=dir builds elsewhere, CC=clang with the other compiler; JOBS says
+# with how many compilers at a time the tests build.
 
 BUILD   ?= build
 ifeq ($(origin CC),default)
 CC := gcc
 endif
 PREFIX  ?= /usr/local
+JOBS    ?= $(shell nproc)
 VERSION := 0.1.0
 GIT     := $(shell git describe --always --dirty --abbrev=12 2>/dev/null)
 
@@ -225,7 +227,7 @@ FUZZ_SECONDS ?= 60
 FUZZ         := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BIN     := $(patsubst %,$(BUILD)/tests/fuzz/fuzz_%,$(FUZZ))
 FUZZ_ENV     := LSAN_OPTIONS=suppressions=tests/fuzz/leaks.txt:print_suppressions=0
-FUZZ_MAKE     = $(MAKE) -s CC=clang BUILD=$(BUILD)/fuzz SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
+FUZZ_MAKE     = $(MAKE) -s -j$(JOBS) CC=clang BUILD=$(BUILD)/fuzz SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
 
 $(FUZZ_BIN): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB_trainprog) $(LIB_trainer) $(LIB_proto) $(LIB_common)
 	$(call note,LINK)
@@ -250,9 +252,9 @@ fuzz: deps-test ## every fuzz target for FUZZ_SECONDS (60)
 
 # What tests/run.sh is given: NAME=COMMAND. Under valgrind's hundredfold time, TEST_SHORT spares epochs.
 E2E            := $(sort $(filter-out tests/e2e/lib.sh tests/e2e/chaos.sh,$(wildcard tests/e2e/*.sh)))
-BUILD_ASAN      = $(MAKE) -s BUILD=$(BUILD)/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' all unit
+BUILD_ASAN      = $(MAKE) -s -j$(JOBS) BUILD=$(BUILD)/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' all unit
 ITEMS_CHECK     = $(foreach c,style rooms doors sizes,"make $(c)=tests/house/check.sh $(c)") \
-                  "clang builds all=$(MAKE) -s CC=clang BUILD=$(BUILD)/clang all unit" \
+                  "clang builds all=$(MAKE) -s -j$(JOBS) CC=clang BUILD=$(BUILD)/clang all unit" \
                   "fuzz corpus=$(MAKE) -s fuzz-corpus" \
                   "simulation=$(SIM) --events 2000000" "simulated mistakes=$(MAKE) -s mutants" \
                   $(foreach t,$(TEST_BIN),"$(patsubst $(BUILD)/%,%,$(t))=$(t)") \
@@ -267,12 +269,12 @@ TSAN_WORKER     = $(patsubst %,tests/worker/test_%.c,link outbox session session
 TSAN_SRC        = $(filter tests/common/% tests/proto/% tests/coordinator/% $(TSAN_WORKER),$(TEST_SRC))
 TSAN_BIN        = $(patsubst tests/%.c,$(BUILD)/tsan/tests/%,$(TSAN_SRC))
 TSAN_ENV        = TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.txt:ignore_noninstrumented_modules=1
-BUILD_TSAN      = $(MAKE) -s CC=clang BUILD=$(BUILD)/tsan SANITIZE=-fsanitize=thread all $(TSAN_BIN)
+BUILD_TSAN      = $(MAKE) -s -j$(JOBS) CC=clang BUILD=$(BUILD)/tsan SANITIZE=-fsanitize=thread all $(TSAN_BIN)
 ITEMS_TSAN      = $(foreach t,$(TSAN_BIN),"tsan $(patsubst $(BUILD)/tsan/tests/%,%,$(t))=$(TSAN_ENV) setarch -R $(t)")
 
 # Without the packages nothing above could be evaluated: these first install, then call make anew.
 test: deps-test ## everything, from nothing: check, asan, tsan and valgrind; ends with "N passed, N failed"
-	@$(MAKE) --no-print-directory -s all unit
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all unit
 	@$(MAKE) --no-print-directory check-all
 
 check-all:
