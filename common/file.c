@@ -59,6 +59,21 @@ int file_read(const char *path, size_t limit, char **data, size_t *size, struct 
     return rc;
 }
 
+int file_read_at(const char *path, size_t offset, void *data, size_t size, struct err *e)
+{
+    size_t got = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = OK;
+    if (fd < 0) return err_errno(e, E_FILE, "%s", path);
+    while (got < size && rc == OK) {
+        ssize_t n = pread(fd, (char *)data + got, size - got, (off_t)(offset + got));
+        if (n > 0) got += (size_t)n;
+        if (n == 0) rc = err_set(e, E_FILE, "%s: ends at byte %zu", path, offset + got);
+        if (n < 0 && errno != EINTR) rc = err_errno(e, E_IO, "%s", path);
+    }
+    close(fd);
+    return rc;
+}
+
 /* ---- writing -----------------------------------------------------------------------------------
  */
 
@@ -98,6 +113,22 @@ static int sync_folder(const char *path)
     return rc;
 }
 
+/* Takes the descriptor of `beside`: its bytes become durable, then the name theirs. */
+static int place(int fd, const char *beside, const char *path, struct err *e)
+{
+    bool synced = fsync(fd) == 0;
+    int saved = errno;
+    bool closed = close(fd) == 0;
+    if (!synced) errno = saved;
+    if (!synced || !closed || rename(beside, path) < 0) {
+        int rc = code_of_errno();
+        return err_errno(e, rc, "write %s", path);
+    }
+    if (sync_folder(path) == 0) return OK;
+    int rc = code_of_errno();
+    return err_errno(e, rc, "sync the folder of %s", path);
+}
+
 int file_write(const char *path, const void *data, size_t size, mode_t mode, struct err *e)
 {
     char beside[PATH_MAX];
@@ -108,23 +139,40 @@ int file_write(const char *path, const void *data, size_t size, mode_t mode, str
         rc = code_of_errno();
         return err_errno(e, rc, "make a file beside %s", path);
     }
-    if (fchmod(fd, mode) < 0 || write_all(fd, data, size) < 0 || fsync(fd) < 0) goto fail;
-    if (close(fd) < 0) {
-        fd = -1;
-        goto fail;
-    }
-    fd = -1;
-    if (rename(beside, path) < 0) goto fail;
-    if (sync_folder(path) < 0) {
+    if (fchmod(fd, mode) < 0 || write_all(fd, data, size) < 0) {
         rc = code_of_errno();
-        return err_errno(e, rc, "sync the folder of %s", path);
+        err_errno(e, rc, "write %s", path);
+        close(fd);
+    } else {
+        rc = place(fd, beside, path, e);
     }
-    return OK;
-fail:
-    rc = code_of_errno();
-    err_errno(e, rc, "write %s", path);
-    if (fd >= 0) close(fd);
-    unlink(beside);
+    if (rc < 0) unlink(beside); /* not there any more when only the folder was not synced */
+    return rc;
+}
+
+int file_place(const char *from, const char *path, struct err *e)
+{
+    int fd = open(from, O_WRONLY | O_CLOEXEC);
+    return fd < 0 ? err_errno(e, E_FILE, "%s", from) : place(fd, from, path, e);
+}
+
+int file_add(const char *path, size_t offset, const void *data, size_t size, mode_t mode,
+             struct err *e)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC | (offset ? 0 : O_CREAT | O_TRUNC), mode), rc;
+    if (fd < 0) {
+        rc = errno == ENOENT ? E_FILE : code_of_errno();
+        return err_errno(e, rc, "%s", path);
+    }
+    off_t end = lseek(fd, 0, SEEK_END);
+    if (end != (off_t)offset) {
+        rc = err_set(e, E_FILE, "%s: has %lld bytes, expected %zu", path, (long long)end, offset);
+    } else if ((rc = write_all(fd, data, size)) < 0) {
+        rc = code_of_errno();
+        err_errno(e, rc, "add to %s", path);
+        if (ftruncate(fd, end) < 0) unlink(path); /* of no use to anybody */
+    }
+    close(fd);
     return rc;
 }
 

@@ -15,6 +15,17 @@ int file_read(const char *path, size_t limit, char **data, size_t *size, struct 
 /* Writes a file whole or not at all, durably: beside it, fsync, rename, fsync of the folder. */
 int file_write(const char *path, const void *data, size_t size, mode_t mode, struct err *e);
 
+/* Adds bytes at the end of a file that has `offset` bytes, or at its beginning, whatever was there;
+ * not durably. E_FILE: it has another length. After an error it is as long as before, or gone. */
+int file_add(const char *path, size_t offset, const void *data, size_t size, mode_t mode,
+             struct err *e);
+
+/* Makes a file durable and gives it its name, in the same folder. */
+int file_place(const char *from, const char *path, struct err *e);
+
+/* Reads exactly `size` bytes that begin at `offset`; E_FILE: there are fewer. */
+int file_read_at(const char *path, size_t offset, void *data, size_t size, struct err *e);
+
 /* Makes a folder and those above it (mode for the last, 0777 and umask above); fine if it is there.
  */
 int file_make_dir(const char *path, mode_t mode, struct err *e);

@@ -17,6 +17,8 @@
     X(SEND_HEARTBEAT) /* says nothing but that we live: waits for no save */                       \
     X(SEND_WORK)      /* run, attempt, blas, params, settings */                                   \
     X(SEND_ACK)       /* run, attempt, epoch, ended */                                             \
+    X(SEND_GOT)       /* file: of a worker's file so many bytes are held */                        \
+    X(SEND_PART)      /* file: a part of a checkpoint */                                           \
     X(SEND_STOP)      /* run, attempt, text */                                                     \
     X(SEND_ANSWER)    /* code, text: to the local endpoint */
 
@@ -35,6 +37,7 @@ struct send {
     struct save_blas blas;
     const struct params *params;     /* lent until the next sched_on */
     const struct settings *settings; /* lent until the next sched_on */
+    const struct save_answer *file;  /* lent by the event */
     int code;                        /* exit code of grokctl */
     char text[512];
 };

@@ -12,18 +12,20 @@
 #include <stdint.h>
 
 #define EVENT_LIST(X)                                                                              \
-    X(EVENT_START)       /* first of all: next_sweep, next_worker, sweeps, runs (those running) */ \
-    X(EVENT_TICK)        /* time passed; what had arrived has been handed over before */           \
-    X(EVENT_HELLO)       /* peer, user, uuid, slots, offers, holdings; the message is saved */     \
-    X(EVENT_HEARTBEAT)   /* peer, holdings */                                                      \
-    X(EVENT_EPOCHS)      /* peer, run, attempt, first, last; the message is saved */               \
-    X(EVENT_ENDED)       /* peer, run, attempt, epoch, outcome, final, seconds, reason, log */     \
-    X(EVENT_GOODBYE)     /* peer */                                                                \
-    X(EVENT_ANSWER)      /* answer: what came of an earlier save */                                \
-    X(EVENT_SUBMIT)      /* peer (of the local endpoint), text: the sweep file */                  \
-    X(EVENT_PAUSE)       /* peer, ranges of sweeps: running runs go on, no more are handed out */  \
-    X(EVENT_RESUME)      /* peer, ranges of sweeps */                                              \
-    X(EVENT_CANCEL)      /* peer, ranges of sweeps: running runs are stopped */                    \
+    X(EVENT_START)     /* first of all: next_sweep, next_worker, sweeps, runs (those running) */   \
+    X(EVENT_TICK)      /* time passed; what had arrived has been handed over before */             \
+    X(EVENT_HELLO)     /* peer, user, uuid, slots, offers, holdings; the message is saved */       \
+    X(EVENT_HEARTBEAT) /* peer, holdings */                                                        \
+    X(EVENT_EPOCHS)    /* peer, run, attempt, first, last; the message is saved */                 \
+    X(EVENT_PART)      /* peer, run, attempt: of a file of an epoch; the message is saved */       \
+    X(EVENT_READ)      /* peer, run, attempt, offset: a part of the run's checkpoint is wanted */  \
+    X(EVENT_ENDED)     /* peer, run, attempt, epoch, outcome, final, seconds, reason, log */       \
+    X(EVENT_GOODBYE)   /* peer */                                                                  \
+    X(EVENT_ANSWER)    /* answer: what came of an earlier save */                                  \
+    X(EVENT_SUBMIT)    /* peer (of the local endpoint), text: the sweep file */                    \
+    X(EVENT_PAUSE)     /* peer, ranges of sweeps: running runs go on, no more are handed out */    \
+    X(EVENT_RESUME)    /* peer, ranges of sweeps */                                                \
+    X(EVENT_CANCEL)    /* peer, ranges of sweeps: running runs are stopped */                      \
     X(EVENT_CANCEL_RUNS) /* peer, ranges of runs */                                                \
     X(EVENT_RETRY)       /* peer, ranges of sweeps, fresh: failed runs wait again */               \
     X(EVENT_KEYS)        /* users: of the keys that are allowed now; other workers are gone */     \
@@ -64,6 +66,7 @@ struct event {
 
     int64_t run, attempt;
     int64_t first, last; /* epochs of the message */
+    int64_t offset;      /* in a file */
     int64_t epoch;       /* last one the worker reported before the end; -1: none */
     enum event_outcome outcome;
     bool final; /* a failure that would repeat */

@@ -282,7 +282,8 @@ int hub_message(struct hub *h, uint64_t peer, const char *user, bool local, wire
     return rc;
 }
 
-/* The work that waits for the store goes out with the checkpoint that the store found for it. */
+/* The work that waits for the store goes out with the checkpoint that the store found for it, or
+ * with its size. */
 static void add_checkpoint(struct hub *h, struct save_answer *a)
 {
     for (size_t i = 0; i < h->count; i++) {
@@ -290,8 +291,10 @@ static void add_checkpoint(struct hub *h, struct save_answer *a)
         if (m->body_case != GROKD__ENVELOPE__BODY_WORK || m->work->run != a->run ||
             m->work->attempt != a->attempt)
             continue;
-        m->work->has_checkpoint = 1;
+        m->work->has_checkpoint = a->checkpoint != NULL;
         m->work->checkpoint = (ProtobufCBinaryData){a->checkpoint_size, a->checkpoint};
+        m->work->has_checkpoint_size = a->file_size > 0;
+        m->work->checkpoint_size = a->file_size;
         a->checkpoint = NULL;
         return;
     }

@@ -85,6 +85,21 @@ static void of_ended(struct hub_event *x, const Grokd__Ended *m)
     ev->log = m->log;
 }
 
+static void of_fetch(struct hub_event *x, const Grokd__Fetch *m)
+{
+    x->event.kind = EVENT_READ;
+    x->event.run = m->run;
+    x->event.attempt = m->attempt;
+    x->event.offset = (int64_t)m->offset;
+}
+
+static void of_part(struct hub_event *x, const Grokd__Part *m)
+{
+    x->event.kind = EVENT_PART;
+    x->event.run = m->run;
+    x->event.attempt = m->attempt;
+}
+
 int hub_event_of(struct hub_event *x, const wire_envelope *m, struct err *e)
 {
     memset(x, 0, sizeof *x);
@@ -94,6 +109,8 @@ int hub_event_of(struct hub_event *x, const wire_envelope *m, struct err *e)
         x->event.kind = EVENT_HEARTBEAT;
         return take_holdings(x, m->heartbeat->holdings, m->heartbeat->n_holdings, e);
     case GROKD__ENVELOPE__BODY_EPOCHS: return of_epochs(x, m->epochs, e);
+    case GROKD__ENVELOPE__BODY_PART: of_part(x, m->part); return OK;
+    case GROKD__ENVELOPE__BODY_FETCH: of_fetch(x, m->fetch); return OK;
     case GROKD__ENVELOPE__BODY_ENDED: of_ended(x, m->ended); return OK;
     case GROKD__ENVELOPE__BODY_GOODBYE: x->event.kind = EVENT_GOODBYE; return OK;
     default: return err_set(e, E_PROTO, "no worker says message %d", (int)m->body_case);
@@ -178,6 +195,35 @@ static wire_envelope *ack(const struct send *s, wire_envelope *m)
     return copy(m);
 }
 
+static wire_envelope *got(const struct send *s, wire_envelope *m)
+{
+    Grokd__Got x = GROKD__GOT__INIT;
+    x.run = s->run;
+    x.attempt = s->attempt;
+    x.epoch = s->file->epoch;
+    x.kind = s->file->model ? GROKD__FILE_KIND__MODEL : GROKD__FILE_KIND__CHECKPOINT;
+    x.held = s->file->held;
+    x.has_gap = x.gap = s->file->verdict == VERDICT_GAP;
+    m->body_case = GROKD__ENVELOPE__BODY_GOT;
+    m->got = &x;
+    return copy(m);
+}
+
+static wire_envelope *part(const struct send *s, wire_envelope *m)
+{
+    Grokd__Part x = GROKD__PART__INIT;
+    x.run = s->run;
+    x.attempt = s->attempt;
+    x.epoch = s->file->epoch;
+    x.kind = GROKD__FILE_KIND__CHECKPOINT;
+    x.offset = s->file->held;
+    x.size = s->file->file_size;
+    x.data = (ProtobufCBinaryData){s->file->checkpoint_size, s->file->checkpoint};
+    m->body_case = GROKD__ENVELOPE__BODY_PART;
+    m->part = &x;
+    return copy(m);
+}
+
 static wire_envelope *stop(const struct send *s, wire_envelope *m)
 {
     char text[sizeof s->text];
@@ -232,6 +278,8 @@ wire_envelope *hub_envelope(const struct send *s)
     case SEND_REFUSE: return refuse(s, &m);
     case SEND_WORK: return work(s, &m);
     case SEND_ACK: return ack(s, &m);
+    case SEND_GOT: return got(s, &m);
+    case SEND_PART: return part(s, &m);
     case SEND_STOP: return stop(s, &m);
     case SEND_ANSWER: return answer(s, &m);
     case SEND_HEARTBEAT: break;

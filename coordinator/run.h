@@ -16,7 +16,10 @@
 
 #define RUN_EVENTS(X)                                                                              \
     X(ASSIGN)                                                                                      \
-    X(EPOCHS) X(STORED) X(FINISH) X(FAIL) X(FAIL_LAST) X(LOSE) X(LOSE_LAST) X(GIVE_BACK) X(CANCEL)
+    X(EPOCHS)                                                                                      \
+    X(PART)                                                                                        \
+    X(READ)                                                                                        \
+    X(STORED) X(FILED) X(FINISH) X(FAIL) X(FAIL_LAST) X(LOSE) X(LOSE_LAST) X(GIVE_BACK) X(CANCEL)
 
 enum run_event {
 #define X(name) RUN_ON_##name,
@@ -32,7 +35,10 @@ enum run_effect {
     FX_SEND_WORK = 16,
     FX_SEND_ACK = 32,
     FX_SEND_REPLY = 64, /* what the holder is told: Ack{ended}, Stop, or nothing if it is gone */
-    FX_FORGET = 128
+    FX_FORGET = 128,
+    FX_SAVE_PART = 256,
+    FX_SAVE_READ = 512,
+    FX_SEND_FILE = 1024 /* Got or a Part, as the store answered */
 };
 
 #define RUN_GAPS 15 /* epoch times remembered for their median; odd */
@@ -45,7 +51,7 @@ struct run_lease {
     int64_t heard_ms; /* when its last epochs came */
     int64_t epoch;    /* last epoch that came in this attempt; -1: none */
     int64_t stored;   /* last epoch of it that is durable; -1: none */
-    int unanswered;   /* messages of epochs that the store has not answered */
+    int unanswered;   /* messages of epochs and files that the store has not answered */
     int gap_count;    /* of gaps[], up to RUN_GAPS; the oldest is overwritten */
     int gap_next;
     double gap_ms[RUN_GAPS]; /* time an epoch took */

@@ -36,10 +36,12 @@ enum sweep_state { SWEEP_ACTIVE, SWEEP_PAUSED, SWEEP_CANCELLED, SWEEP_DONE };
     X(SAVE_WORKER_SEEN) /* worker: it was heard just now */                                        \
     X(SAVE_WORKER_GONE) /* worker, reason: "left", "lost" or "quarantined" */                      \
     X(SAVE_ASSIGN)      /* run, attempt, worker, blas: state running, a row in attempts */         \
-    X(SAVE_EPOCHS)    /* run, attempt; message = the Epochs: inserted if the attempt is current */ \
-    X(SAVE_END)       /* run, attempt, outcome, run_state, failures, losses, reason, seconds,      \
-                         text = log tail: closes the attempt; FINISHED computes summaries */       \
-    X(SAVE_CANCEL)    /* run, reason: run and its open attempt end as cancelled */                 \
+    X(SAVE_EPOCHS) /* run, attempt; message = the Epochs: inserted if the attempt is current */    \
+    X(SAVE_PART)   /* run, attempt; message = the Part: a piece of a file that Epochs will name */ \
+    X(SAVE_READ)   /* no save: run, attempt, count = offset: a piece of the newest checkpoint */   \
+    X(SAVE_END)    /* run, attempt, outcome, run_state, failures, losses, reason, seconds,         \
+                      text = log tail: closes the attempt; FINISHED computes summaries */          \
+    X(SAVE_CANCEL) /* run, reason: run and its open attempt end as cancelled */                    \
     X(SAVE_AGGREGATE) /* sweep..count (INT64_MIN: the newest) get their seed_stats and so on */    \
     X(SAVE_STIFF)     /* run; text = lines of stiff.h: in the place of those from their first      \
                          epoch on, if the run is finished */                                       \
@@ -96,13 +98,14 @@ struct save_sweep {
 };
 
 /* What came of a save. Only those that need an answer have one: SWEEP, RETRY, SWEEP_STATE (counts),
- * EPOCHS, END, FETCH, ASSIGN (if there is a checkpoint), CANCEL (sweep; STALE: the run is over or
- * unknown). */
+ * EPOCHS, PART, READ, END, FETCH, ASSIGN (if there is a checkpoint), CANCEL (sweep; STALE: the run
+ * is over or unknown). */
 enum save_verdict {
     VERDICT_STORED,
-    VERDICT_STALE,   /* EPOCHS, END: the attempt is not the run's current one, or the run is over */
+    VERDICT_STALE, /* EPOCHS, PART, READ, END: the attempt is not the run's current one, or the run
+                      is over */
     VERDICT_DIFFERS, /* EPOCHS: a replayed epoch is not bit-equal; reason says where */
-    VERDICT_GAP,     /* EPOCHS: an epoch before these was never stored; nothing inserted */
+    VERDICT_GAP,     /* EPOCHS: an epoch or file before these never came; PART: what is before it */
     VERDICT_REFUSED  /* SWEEP: reason says why */
 };
 
@@ -110,14 +113,20 @@ struct save_answer {
     enum save_kind kind;
     enum save_verdict verdict;
     int64_t sweep, run, attempt;
-    int64_t epoch; /* EPOCHS: last stored of this attempt's message; ASSIGN: checkpoint's */
+    int64_t
+        epoch; /* EPOCHS: last stored of this attempt's message; ASSIGN, PART, READ: the file's */
     struct save_sweep totals; /* SWEEP, SWEEP_STATE, RETRY */
     int64_t added;            /* SWEEP: runs that are new; RETRY: runs that wait again */
     struct save_run *runs;    /* FETCH: the store's until the answers are freed (lends) */
     size_t run_count;
-    uint8_t
-        *checkpoint; /* ASSIGN: where the run can go on; the store's unless taken (set to NULL) */
+    /* ASSIGN: where the run can go on; READ: a part of that. The store's unless taken (set to
+     * NULL).
+     */
+    uint8_t *checkpoint;
     size_t checkpoint_size;
+    bool model;       /* PART: of a model, else of a checkpoint */
+    size_t held;      /* PART: bytes of the file that are here; READ: offset of the part */
+    size_t file_size; /* ASSIGN: of a checkpoint too large for a message, READ; else 0 */
     char reason[SAVE_REASON];
 };
 

@@ -122,6 +122,8 @@ static int from_worker(struct turn *t)
     switch (t->ev->kind) {
     case EVENT_HEARTBEAT: return turn_heartbeat(t, w);
     case EVENT_EPOCHS: return turn_epochs(t, w);
+    case EVENT_PART: return turn_file(t, w, RUN_ON_PART);
+    case EVENT_READ: return turn_file(t, w, RUN_ON_READ);
     case EVENT_ENDED: return turn_ended(t, w);
     default: return turn_goodbye(t, w);
     }
@@ -135,6 +137,8 @@ static int take(struct turn *t)
     case EVENT_HELLO: return turn_hello(t);
     case EVENT_HEARTBEAT:
     case EVENT_EPOCHS:
+    case EVENT_PART:
+    case EVENT_READ:
     case EVENT_ENDED:
     case EVENT_GOODBYE: return from_worker(t);
     case EVENT_ANSWER: return turn_answer(t);

@@ -45,6 +45,13 @@ static void save_of_run(struct turn *t, const struct run *r, const struct change
         x->attempt = r->is.attempt;
         actions_with_message(t->out);
     }
+    if (fx & (FX_SAVE_PART | FX_SAVE_READ)) {
+        struct save *x = actions_save(t->out, fx & FX_SAVE_PART ? SAVE_PART : SAVE_READ);
+        x->run = r->is.run;
+        x->attempt = r->is.attempt;
+        x->count = t->ev->offset;
+        if (fx & FX_SAVE_PART) actions_with_message(t->out);
+    }
     if (fx & FX_SAVE_END) save_end(t, r, c);
     if (fx & FX_SAVE_CANCEL) {
         struct save *x = actions_save(t->out, SAVE_CANCEL);
@@ -65,6 +72,13 @@ static void send_of_run(struct turn *t, const struct run *r, const struct change
         x->blas = r->is.blas;
         x->params = &r->is.params;
         x->settings = &sweep_find(t->s, r->is.sweep)->settings;
+    }
+    if (fx & FX_SEND_FILE) {
+        struct send *x =
+            actions_send(t->out, c->file->kind == SAVE_PART ? SEND_GOT : SEND_PART, w->peer);
+        x->run = r->is.run;
+        x->attempt = r->is.attempt;
+        x->file = c->file;
     }
     if ((fx & FX_SEND_ACK) || ((fx & FX_SEND_REPLY) && c->tell)) {
         struct send *x = actions_send(t->out, fx & FX_SEND_ACK ? SEND_ACK : c->with, w->peer);
@@ -193,6 +207,18 @@ int turn_epochs(struct turn *t, struct worker *w)
     return rc;
 }
 
+/* Pieces of files count as a sign of life, and as messages that wait for their answer. */
+int turn_file(struct turn *t, struct worker *w, enum run_event ev)
+{
+    struct run *r = held(t, w);
+    const struct change c = {.event = ev};
+    if (!r || r->ending) return OK;
+    if (r->lease.unanswered == UNANSWERED) return disbelieve(t, r);
+    r->lease.unanswered++;
+    r->lease.heard_ms = t->now_ms;
+    return turn_change(t, r, &c);
+}
+
 /* Why the run cannot have finished so, or NULL. Only a stop rule ends it before its last epoch. */
 static const char *unfinished(const struct turn *t, const struct run *r, int64_t epoch)
 {
@@ -265,14 +291,17 @@ int turn_ended(struct turn *t, struct worker *w)
     return r->lease.unanswered ? OK : settle(t, r);
 }
 
-/* The store took it: acknowledge, and end the attempt if that was all it waited for. */
+/* The store took it: say so, and end the attempt if that was all it waited for. */
+static int answered(struct turn *t, struct run *r, const struct change *c)
+{
+    int rc = turn_change(t, r, c);
+    return rc == OK && r->ending && !r->lease.unanswered ? settle(t, r) : rc;
+}
+
 static int stored(struct turn *t, struct run *r, const struct save_answer *a)
 {
-    struct change c = {.event = RUN_ON_STORED};
     if (a->epoch > r->lease.stored) r->lease.stored = a->epoch;
-    int rc = turn_change(t, r, &c);
-    if (rc == OK && r->ending && !r->lease.unanswered) rc = settle(t, r);
-    return rc;
+    return answered(t, r, &(struct change){.event = RUN_ON_STORED});
 }
 
 /* The database knows better: the table forgets the run and fetches it again if it waits. */
@@ -299,8 +328,7 @@ int turn_epochs_answer(struct turn *t, const struct save_answer *a)
 {
     struct run *r = run_find(&t->s->runs, a->run);
     char reason[SAVE_REASON];
-    if (r && a->verdict == VERDICT_STORED && a->epoch > r->is.epochs_done)
-        r->is.epochs_done = a->epoch;
+    if (r && a->epoch > r->is.epochs_done) r->is.epochs_done = a->epoch;
     if (!r || r->state != RUN_RUNNING || r->is.attempt != a->attempt) return OK;
     struct change c = {.reason = reason, .tell = true, .with = SEND_STOP};
     r->lease.unanswered--;
@@ -318,4 +346,13 @@ int turn_epochs_answer(struct turn *t, const struct save_answer *a)
         return turn_lose(t, r, &c);
     default: return disowned(t, r, a);
     }
+}
+
+int turn_file_answer(struct turn *t, const struct save_answer *a)
+{
+    struct run *r = run_find(&t->s->runs, a->run);
+    if (!r || r->state != RUN_RUNNING || r->is.attempt != a->attempt) return OK;
+    r->lease.unanswered--;
+    if (a->verdict == VERDICT_STALE) return disowned(t, r, a);
+    return answered(t, r, &(struct change){.event = RUN_ON_FILED, .file = a});
 }

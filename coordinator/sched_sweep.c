@@ -386,6 +386,7 @@ int turn_answer(struct turn *t)
     struct sched *s = t->s;
     const struct save_answer *a = t->ev->answer;
     if (a->kind == SAVE_EPOCHS) return turn_epochs_answer(t, a);
+    if (a->kind == SAVE_PART || a->kind == SAVE_READ) return turn_file_answer(t, a);
     if (a->kind == SAVE_END) return OK;
     if (!s->ask_count || s->asks[0].kind != a->kind)
         return err_set(t->e, E_STATE, "the store answered %d, asked was %d", (int)a->kind,

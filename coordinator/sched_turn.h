@@ -22,8 +22,9 @@ struct change {
     const char *outcome; /* of the attempt, as stored */
     const char *reason, *log;
     double seconds;
-    bool tell;           /* the holder, if it is connected */
-    enum send_kind with; /* SEND_ACK (ended) or SEND_STOP */
+    const struct save_answer *file; /* FILED */
+    bool tell;                      /* the holder, if it is connected */
+    enum send_kind with;            /* SEND_ACK (ended) or SEND_STOP */
 };
 
 /* sched.c: one row of events, a sentence for a person, an answer to wait for. */
@@ -38,8 +39,10 @@ int turn_change(struct turn *t, struct run *r, const struct change *c);
 int turn_fail(struct turn *t, struct run *r, const struct change *c, bool final, bool quick);
 int turn_lose(struct turn *t, struct run *r, const struct change *c);
 int turn_epochs(struct turn *t, struct worker *w);
+int turn_file(struct turn *t, struct worker *w, enum run_event ev); /* PART or READ */
 int turn_ended(struct turn *t, struct worker *w);
 int turn_epochs_answer(struct turn *t, const struct save_answer *a);
+int turn_file_answer(struct turn *t, const struct save_answer *a);
 void turn_forget(struct turn *t, struct run *r); /* the run, without a word */
 
 /* sched_assign.c: who gets what, and what is fetched next. */

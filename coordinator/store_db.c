@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "coordinator/store_keep.h"
+#include "coordinator/store_upload.h"
 #include "proto/sketch.h"
 
 #include <errno.h>
@@ -317,4 +318,5 @@ void db_close(struct db *d, bool at_rest)
     sqlite3_close_v2(d->handle);
     d->handle = NULL;
     keep_settle(d, false);
+    upload_free(d);
 }

@@ -43,6 +43,8 @@ struct db {
     struct clouds *clouds;     /* that new sketches go to, lent; NULL: none */
     char (*doomed)[KEEP_NAME]; /* files that go with the next commit (store_keep) */
     size_t doomed_count;
+    struct upload *uploads; /* files that come in parts (store_upload) */
+    size_t upload_count;
 };
 
 /* Checks the folder and the file, makes the file if there is none, opens it, prepares all

@@ -4,6 +4,7 @@
  */
 #include "common/clock.h"
 #include "coordinator/store_keep.h"
+#include "coordinator/store_upload.h"
 #include "coordinator/summary.h"
 
 #include <inttypes.h>
@@ -108,6 +109,7 @@ int save_end(struct db *d, const struct save *s, struct save_answer *a, struct e
     a->epoch = sqlite3_column_int64(q, 0);
     sweep = sqlite3_column_int64(q, 1);
     db_done(q);
+    upload_end(d, s->run);
     bool over = s->run_state != RUN_WAITING && s->run_state != RUN_RUNNING;
     rc = db_do(d, SQL_RUN_END, e, "ittiit", s->run, save_run_word(s->run_state),
                save_text_or_null(s->reason), s->failures, s->losses, over ? at : NULL);

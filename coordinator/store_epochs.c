@@ -255,7 +255,7 @@ static int compare(struct db *d, const struct row *r, struct save_answer *a, str
 static int compare_model(struct db *d, const Grokd__Epoch *m, struct save_answer *a, struct err *e)
 {
     char stored[HASH_HEX] = "nothing", now[HASH_HEX];
-    if (!m->has_model) return OK;
+    if (!m->has_model && !m->model_file) return OK;
     sqlite3_stmt *s = db_bind(d, SQL_MODEL_GET, e, "ii", a->run, m->epoch);
     int found = s ? db_step(d, s, e) : E_STORE;
     if (found < 0) return found;
@@ -263,7 +263,10 @@ static int compare_model(struct db *d, const Grokd__Epoch *m, struct save_answer
         db_text(s, 1, stored, sizeof stored);
         db_done(s);
     }
-    hash_sha256_hex(m->model.data, m->model.len, now);
+    if (m->model_file)
+        snprintf(now, sizeof now, "%s", m->model_file->sha256);
+    else
+        hash_sha256_hex(m->model.data, m->model.len, now);
     return strcmp(stored, now) == 0 ? OK
                                     : differs(a, m->epoch, "SHA-256 of the model", stored, now);
 }
@@ -405,6 +408,19 @@ static int note_not_finite(struct db *d, const struct save *s, const struct row 
     return rc;
 }
 
+/* The parts of a model must have come before it is named; else the run begins again where it was.
+ */
+static int save_model(struct db *d, const struct save *s, const Grokd__Epoch *m,
+                      struct save_answer *a, struct err *e)
+{
+    if (!m->has_model && !m->model_file) return OK;
+    int rc = keep_model(d, s, m, e);
+    if (rc != E_FILE) return rc;
+    a->verdict = VERDICT_GAP;
+    snprintf(a->reason, sizeof a->reason, "model of epoch %" PRId64 ": %.200s", m->epoch, e->text);
+    return OK;
+}
+
 static int save_row(struct db *d, const struct save *s, const Grokd__Epoch *m, int64_t *done,
                     struct save_answer *a, size_t *rows, struct err *e)
 {
@@ -419,16 +435,15 @@ static int save_row(struct db *d, const struct save *s, const Grokd__Epoch *m, i
     if (rc == OK && r.epoch <= *done) {
         rc = compare(d, &r, a, e);
         if (rc == OK && a->verdict == VERDICT_STORED) rc = compare_model(d, m, a, e);
-    } else if (rc == OK) {
+    } else if (rc == OK && (rc = save_model(d, s, m, a, e)) == OK && a->verdict == VERDICT_STORED) {
         rc = insert(d, &r, a->run, rows, e);
         if (rc == OK) rc = note_not_finite(d, s, &r, e);
-        if (rc == OK && m->has_model) rc = keep_model(d, s, m, e);
         if (rc == OK) rc = tell_sketch(d, s, &r, e);
         *done = r.epoch;
     }
     if (rc == OK && a->verdict == VERDICT_STORED) {
         a->epoch = r.epoch;
-        if (m->has_checkpoint) rc = keep_checkpoint(d, s, m, e);
+        if (m->has_checkpoint || m->checkpoint_file) rc = keep_checkpoint(d, s, m, e);
     }
     free(points);
     free(features);
@@ -440,7 +455,7 @@ static int conclude(struct db *d, const struct save *s, const Grokd__Epochs *m,
                     const struct save_answer *a, struct err *e)
 {
     if (a->verdict == VERDICT_DIFFERS) return save_event(d, s, "differs", a->reason, e);
-    if (m->n_epochs == 0) return OK;
+    if (a->epoch < 0) return OK;
     int rc = db_do(d, SQL_RUN_EPOCHS_DONE, e, "ii", s->run, a->epoch);
     if (rc < 0) return rc;
     return db_do(d, SQL_ATTEMPT_PROGRESS, e, "iiii", s->run, s->attempt, m->epochs[0]->epoch,

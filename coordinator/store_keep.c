@@ -5,6 +5,7 @@
 #include "common/file.h"
 #include "common/hash.h"
 #include "common/log.h"
+#include "coordinator/store_upload.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -16,7 +17,7 @@
 #include <unistd.h>
 
 /* The path of a file in the folder of the database. */
-static void full_path(const struct db *d, const char *name, char out[PATH_MAX])
+void keep_path(const struct db *d, const char *name, char *out)
 {
     const char *slash = strrchr(d->path, '/');
     int folder = slash ? (int)(slash - d->path) : 1;
@@ -35,14 +36,45 @@ static void model_name(int64_t run, int64_t epoch, char out[KEEP_NAME])
 }
 
 /* The folder is made when there is something to be put into it. */
-static int write_file(const struct db *d, const char *name, const ProtobufCBinaryData *b,
-                      struct err *e)
+int keep_folder_of(const char *path, struct err *e)
 {
-    char path[PATH_MAX], folder[PATH_MAX];
-    full_path(d, name, path);
+    char folder[PATH_MAX];
     snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
-    int rc = access(folder, F_OK) == 0 ? OK : file_make_dir(folder, 0777, e);
-    return rc < 0 ? rc : file_write(path, b->data, b->len, 0644, e);
+    return access(folder, F_OK) == 0 ? OK : file_make_dir(folder, 0777, e);
+}
+
+/* A file of an epoch as its message brings it: whole, or as what its parts must have become. */
+struct keep_file {
+    bool model;
+    const ProtobufCBinaryData *whole; /* or */
+    const Grokd__File *parts;
+    char sha256[HASH_HEX];
+    int64_t bytes;
+};
+
+static struct keep_file file_of(const Grokd__Epoch *m, bool model)
+{
+    struct keep_file f = {.model = model,
+                          .whole = model ? &m->model : &m->checkpoint,
+                          .parts = model ? m->model_file : m->checkpoint_file};
+    if (f.parts) {
+        f.bytes = (int64_t)f.parts->size;
+        snprintf(f.sha256, sizeof f.sha256, "%s", f.parts->sha256);
+    } else {
+        f.bytes = (int64_t)f.whole->len;
+        hash_sha256_hex(f.whole->data, f.whole->len, f.sha256);
+    }
+    return f;
+}
+
+static int write_file(struct db *d, const struct save *s, int64_t epoch, const char *name,
+                      const struct keep_file *f, struct err *e)
+{
+    char path[PATH_MAX];
+    keep_path(d, name, path);
+    if (f->parts) return upload_place(d, s, epoch, f->model, f->parts, path, e);
+    int rc = keep_folder_of(path, e);
+    return rc < 0 ? rc : file_write(path, f->whole->data, f->whole->len, 0644, e);
 }
 
 /* ---- files that go ---- */
@@ -71,8 +103,9 @@ static int doom_all(struct db *d, sqlite3_stmt *s, struct err *e)
 void keep_settle(struct db *d, bool committed)
 {
     char path[PATH_MAX];
+    upload_settle(d, committed);
     for (size_t i = 0; committed && i < d->doomed_count; i++) {
-        full_path(d, d->doomed[i], path);
+        keep_path(d, d->doomed[i], path);
         unlink(path);
     }
     free(d->doomed);
@@ -96,13 +129,13 @@ static bool is_named(struct db *d, enum sql which, const char *name, const char 
 static void clean_folder(struct db *d, const char *folder, enum sql which)
 {
     char path[PATH_MAX], name[KEEP_NAME];
-    full_path(d, folder, path);
+    keep_path(d, folder, path);
     DIR *list = opendir(path);
     for (struct dirent *x; list && (x = readdir(list));) {
         if (!isdigit((unsigned char)*x->d_name)) continue;
         int n = snprintf(name, sizeof name, "%s/%s", folder, x->d_name);
         if (n >= (int)sizeof name || is_named(d, which, name, x->d_name)) continue;
-        full_path(d, name, path);
+        keep_path(d, name, path);
         log_info("file_removed", "path=%s reason=%s", path, "no row names it");
         unlink(path);
     }
@@ -118,11 +151,9 @@ void keep_clean(struct db *d)
 /* ---- checkpoints ---- */
 
 static int put_row(struct db *d, enum sql which, const struct save *s, int64_t epoch,
-                   const char *name, const ProtobufCBinaryData *b, struct err *e)
+                   const char *name, const struct keep_file *f, struct err *e)
 {
-    char hex[HASH_HEX];
-    hash_sha256_hex(b->data, b->len, hex);
-    return db_do(d, which, e, "iiitti", s->run, epoch, s->attempt, name, hex, (int64_t)b->len);
+    return db_do(d, which, e, "iiitti", s->run, epoch, s->attempt, name, f->sha256, f->bytes);
 }
 
 /* Another attempt's at the same epoch gives way, and all but the newest two. */
@@ -143,21 +174,44 @@ static int passed_over(struct db *d, const struct save *s, int64_t epoch, const 
     return save_event(d, s, "checkpoint", text, e);
 }
 
+/* The path that a row gives the file of an epoch; "": there is none. */
+static int stored_path(struct db *d, enum sql which, int64_t run, int64_t epoch,
+                       char out[KEEP_NAME], struct err *e)
+{
+    sqlite3_stmt *q = db_bind(d, which, e, "ii", run, epoch);
+    int rc = q ? db_step(d, q, e) : E_STORE;
+    *out = '\0';
+    if (rc != 1) return rc;
+    db_text(q, 0, out, KEEP_NAME);
+    db_done(q);
+    return OK;
+}
+
+int keep_has(struct db *d, const struct save *s, int64_t epoch, bool model, bool *has,
+             struct err *e)
+{
+    char name[KEEP_NAME], stored[KEEP_NAME];
+    if (model)
+        model_name(s->run, epoch, name);
+    else
+        checkpoint_name(s, epoch, name);
+    int rc = stored_path(d, model ? SQL_MODEL_GET : SQL_CHECKPOINT_GET, s->run, epoch, stored, e);
+    *has = rc == OK && strcmp(stored, name) == 0;
+    return rc;
+}
+
 int keep_checkpoint(struct db *d, const struct save *s, const Grokd__Epoch *m, struct err *e)
 {
-    char name[KEEP_NAME], before[KEEP_NAME] = "";
+    char name[KEEP_NAME], before[KEEP_NAME];
     struct err why;
+    struct keep_file f = file_of(m, false);
     checkpoint_name(s, m->epoch, name);
-    if (write_file(d, name, &m->checkpoint, &why) < 0) return passed_over(d, s, m->epoch, &why, e);
-    sqlite3_stmt *q = db_bind(d, SQL_CHECKPOINT_GET, e, "ii", s->run, m->epoch);
-    int rc = q ? db_step(d, q, e) : E_STORE;
-    if (rc < 0) return rc;
-    if (rc == 1) {
-        db_text(q, 0, before, sizeof before);
-        db_done(q);
-    }
-    rc = *before && strcmp(before, name) != 0 ? doom(d, before, e) : OK;
-    if (rc == OK) rc = put_row(d, SQL_CHECKPOINT_PUT, s, m->epoch, name, &m->checkpoint, e);
+    int rc = stored_path(d, SQL_CHECKPOINT_GET, s->run, m->epoch, before, e);
+    bool again = strcmp(before, name) == 0;
+    if (rc < 0 || (again && f.parts)) return rc; /* its parts are not sent twice */
+    if (write_file(d, s, m->epoch, name, &f, &why) < 0) return passed_over(d, s, m->epoch, &why, e);
+    if (*before && !again) rc = doom(d, before, e);
+    if (rc == OK) rc = put_row(d, SQL_CHECKPOINT_PUT, s, m->epoch, name, &f, e);
     return rc < 0 ? rc : drop_older(d, s->run, e);
 }
 
@@ -167,51 +221,118 @@ int keep_forget(struct db *d, int64_t run, struct err *e)
     return rc < 0 ? rc : db_do(d, SQL_CHECKPOINTS_DROP, e, "i", run);
 }
 
-/* The bytes of a file if their hash is the stored one (gives). */
-static int read_checked(const struct db *d, const char *name, const char *sha256,
-                        struct save_answer *a, struct err *e)
+/* A checkpoint as its row describes it. */
+struct keep_row {
+    int64_t epoch, bytes;
+    char name[KEEP_NAME], sha256[HASH_HEX];
+};
+
+static int newest(struct db *d, int64_t run, struct keep_row *r, struct err *e)
 {
-    char path[PATH_MAX], hex[HASH_HEX], *bytes;
-    full_path(d, name, path);
-    int rc = file_read(path, WIRE_LIMIT, &bytes, &a->checkpoint_size, e);
-    if (rc < 0) return rc;
-    hash_sha256_hex(bytes, a->checkpoint_size, hex);
-    if (strcmp(hex, sha256) == 0) {
-        a->checkpoint = (uint8_t *)bytes;
-        return OK;
+    sqlite3_stmt *q = db_bind(d, SQL_CHECKPOINT_NEWEST, e, "i", run);
+    int rc = q ? db_step(d, q, e) : E_STORE;
+    if (rc != 1) return rc;
+    r->epoch = sqlite3_column_int64(q, 0);
+    db_text(q, 1, r->name, sizeof r->name);
+    db_text(q, 2, r->sha256, sizeof r->sha256);
+    r->bytes = sqlite3_column_int64(q, 3);
+    db_done(q);
+    return 1;
+}
+
+/* The hash of a file of so many bytes, read piece by piece; the bytes too (gives), if out. */
+static int hash_file(const char *path, size_t bytes, char hex[HASH_HEX], uint8_t **out,
+                     struct err *e)
+{
+    size_t piece = out ? bytes : WIRE_PART;
+    uint8_t *data = malloc(piece + 1);
+    struct hash h;
+    int rc = data ? OK : err_set(e, E_NOMEM, "%s: no memory for %zu bytes", path, piece);
+    hash_start(&h);
+    for (size_t at = 0, n; at < bytes && rc == OK; at += n) {
+        n = bytes - at < piece ? bytes - at : piece;
+        rc = file_read_at(path, at, data, n, e);
+        if (rc == OK) hash_add(&h, data, n);
     }
-    free(bytes);
-    return err_set(e, E_FILE, "%s: torn: its SHA-256 begins %.12s, the stored one %.12s", path, hex,
-                   sha256);
+    hash_end(&h, hex);
+    if (rc == OK && out)
+        *out = data;
+    else
+        free(data);
+    return rc;
+}
+
+/* The file into the answer if its hash is the stored one. */
+static int read_checked(const struct db *d, const struct keep_row *r, struct save_answer *a,
+                        struct err *e)
+{
+    char path[PATH_MAX], hex[HASH_HEX];
+    uint8_t *data = NULL;
+    size_t bytes = (size_t)r->bytes;
+    bool fits = wire_file_fits(bytes);
+    keep_path(d, r->name, path);
+    int rc = hash_file(path, bytes, hex, fits ? &data : NULL, e);
+    if (rc == OK && strcmp(hex, r->sha256) != 0)
+        rc = err_set(e, E_FILE, "%s: torn: its SHA-256 begins %.12s, the stored one %.12s", path,
+                     hex, r->sha256);
+    if (rc < 0) {
+        free(data);
+        return rc;
+    }
+    a->epoch = r->epoch;
+    a->checkpoint = data;
+    a->checkpoint_size = fits ? bytes : 0;
+    a->file_size = fits ? 0 : bytes;
+    return OK;
 }
 
 /* The newest one: 1 and it was tried; 0: there is none. */
 static int try_newest(struct db *d, const struct save *s, struct save_answer *a, struct err *e)
 {
-    char name[KEEP_NAME], sha256[HASH_HEX], text[sizeof e->text + 64];
+    char text[sizeof e->text + 64];
+    struct keep_row r;
     struct err why;
-    sqlite3_stmt *q = db_bind(d, SQL_CHECKPOINT_NEWEST, e, "i", s->run);
-    int rc = q ? db_step(d, q, e) : E_STORE;
-    if (rc != 1) return rc;
-    a->epoch = sqlite3_column_int64(q, 0);
-    db_text(q, 1, name, sizeof name);
-    db_text(q, 2, sha256, sizeof sha256);
-    db_done(q);
-    if (read_checked(d, name, sha256, a, &why) == OK) return 1;
-    snprintf(text, sizeof text, "the checkpoint of epoch %" PRId64 " is of no use: %s", a->epoch,
+    int rc = newest(d, s->run, &r, e);
+    if (rc != 1 || read_checked(d, &r, a, &why) == OK) return rc;
+    snprintf(text, sizeof text, "the checkpoint of epoch %" PRId64 " is of no use: %s", r.epoch,
              why.text);
     log_warn("checkpoint_torn", "run=%lld epoch=%lld error=%s", (long long)s->run,
-             (long long)a->epoch, why.text);
+             (long long)r.epoch, why.text);
     rc = save_event(d, s, "checkpoint", text, e);
-    if (rc == OK) rc = doom(d, name, e);
-    if (rc == OK) rc = db_do(d, SQL_CHECKPOINT_DROP, e, "ii", s->run, a->epoch);
+    if (rc == OK) rc = doom(d, r.name, e);
+    if (rc == OK) rc = db_do(d, SQL_CHECKPOINT_DROP, e, "ii", s->run, r.epoch);
     return rc < 0 ? rc : 1;
+}
+
+int keep_read(struct db *d, const struct save *s, struct save_answer *a, struct err *e)
+{
+    char path[PATH_MAX];
+    struct keep_row r;
+    struct err why;
+    int rc = newest(d, s->run, &r, e);
+    a->epoch = 0;
+    if (rc != 1 || s->count >= r.bytes) return rc < 0 ? rc : OK;
+    size_t left = (size_t)(r.bytes - s->count), n = left < WIRE_PART ? left : WIRE_PART;
+    uint8_t *data = malloc(n);
+    if (!data) return err_set(e, E_NOMEM, "no memory for %zu bytes of a checkpoint", n);
+    keep_path(d, r.name, path);
+    if (file_read_at(path, (size_t)s->count, data, n, &why) < 0) {
+        log_warn("checkpoint_gone", "run=%lld error=%s", (long long)s->run, why.text);
+        free(data);
+        return OK;
+    }
+    a->epoch = r.epoch;
+    a->checkpoint = data;
+    a->checkpoint_size = n;
+    a->held = (size_t)s->count;
+    a->file_size = (size_t)r.bytes;
+    return OK;
 }
 
 int keep_find(struct db *d, const struct save *s, struct save_answer *a, struct err *e)
 {
     int rc = 1;
-    while (rc == 1 && !a->checkpoint) rc = try_newest(d, s, a, e);
+    while (rc == 1 && !a->checkpoint && !a->file_size) rc = try_newest(d, s, a, e);
     return rc < 0 ? rc : OK;
 }
 
@@ -220,11 +341,12 @@ int keep_find(struct db *d, const struct save *s, struct save_answer *a, struct 
 int keep_model(struct db *d, const struct save *s, const Grokd__Epoch *m, struct err *e)
 {
     char name[KEEP_NAME];
+    struct keep_file f = file_of(m, true);
     model_name(s->run, m->epoch, name);
-    int rc = write_file(d, name, &m->model, e);
-    if (rc == E_FULL) return rc;
+    int rc = write_file(d, s, m->epoch, name, &f, e);
+    if (rc == E_FULL || (rc == E_FILE && f.parts)) return rc;
     if (rc < 0) return e->code = E_STORE;
-    return put_row(d, SQL_MODEL_INSERT, s, m->epoch, name, &m->model, e);
+    return put_row(d, SQL_MODEL_INSERT, s, m->epoch, name, &f, e);
 }
 
 /* ---- runs that begin anew ---- */

@@ -16,8 +16,17 @@
 int keep_checkpoint(struct db *d, const struct save *s, const Grokd__Epoch *m, struct err *e);
 
 /* The newest checkpoint of s->run whose epoch is stored and whose hash is right, into the answer
- * (gives); older ones if need be, with a row of events for each that was torn. */
+ * (gives; of one too large for a message the size); older ones if need be, with a row of events for
+ * each that was torn. */
 int keep_find(struct db *d, const struct save *s, struct save_answer *a, struct err *e);
+
+/* A part of the newest checkpoint of s->run from byte s->count on into the answer (gives); none
+ * when there is no such file any more. */
+int keep_read(struct db *d, const struct save *s, struct save_answer *a, struct err *e);
+
+/* Whether a row names the file of this epoch: of a checkpoint, by this attempt. */
+int keep_has(struct db *d, const struct save *s, int64_t epoch, bool model, bool *has,
+             struct err *e);
 
 /* Forgets all checkpoints of a run. */
 int keep_forget(struct db *d, int64_t run, struct err *e);
@@ -25,8 +34,13 @@ int keep_forget(struct db *d, int64_t run, struct err *e);
 /* Deletes everything that the failed runs of a sweep reported, rows and files. */
 int keep_wipe_failed(struct db *d, int64_t sweep, struct err *e);
 
-/* Keeps the weights of an epoch; E_FULL, E_STORE. */
+/* Keeps the weights of an epoch; E_FULL, E_STORE, E_FILE: what should have come before is missing.
+ */
 int keep_model(struct db *d, const struct save *s, const Grokd__Epoch *m, struct err *e);
+
+/* The path of a file in the folder of the database, and the folder of a path, made if need be. */
+void keep_path(const struct db *d, const char *name, char *out);
+int keep_folder_of(const char *path, struct err *e);
 
 /* After a commit the files of dropped rows are removed, after a rollback they stay. */
 void keep_settle(struct db *d, bool committed);

@@ -2,6 +2,7 @@
 /* store_save: what each kind of save does to the tables, within the transaction that is open. */
 #include "common/clock.h"
 #include "coordinator/store_keep.h"
+#include "coordinator/store_upload.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -83,12 +84,45 @@ static int cancel(struct db *d, const struct save *s, struct save_answer *a, str
     clock_utc(s->at_ms, at);
     int rc = db_do(d, SQL_RUN_CANCEL, e, "itt", s->run, save_text_or_null(s->reason), at);
     if (rc < 0) return rc;
+    upload_end(d, s->run);
     if (sqlite3_changes(d->handle) == 0) a->verdict = VERDICT_STALE;
     if (a->verdict == VERDICT_STORED && (rc = keep_forget(d, s->run, e)) < 0) return rc;
     rc = db_do(d, SQL_ATTEMPT_CANCEL, e, "itt", s->run, at, save_text_or_null(s->reason));
     if (rc < 0) return rc;
     rc = db_integer(d, &a->sweep, 0, SQL_RUN_SWEEP, e, "i", s->run);
     return rc < 0 ? rc : save_sweep_settle(d, a->sweep, e);
+}
+
+/* Whether the attempt is the run's current one. */
+static int current(struct db *d, const struct save *s, struct save_answer *a, struct err *e)
+{
+    int64_t done;
+    int rc = db_integer(d, &done, INT64_MIN, SQL_RUN_CURRENT, e, "ii", s->run, s->attempt);
+    if (rc == OK && done == INT64_MIN) a->verdict = VERDICT_STALE;
+    return rc;
+}
+
+/* A part of a file that is stored already is not needed. */
+static int save_part(struct db *d, const struct save *s, struct save_answer *a, struct err *e)
+{
+    bool has;
+    if (!s->message || s->message->body_case != GROKD__ENVELOPE__BODY_PART)
+        return err_set(e, E_STORE, "run %lld: no Part to store", (long long)s->run);
+    const Grokd__Part *m = s->message->part;
+    int rc = current(d, s, a, e);
+    if (rc < 0 || a->verdict == VERDICT_STALE) return rc;
+    a->model = m->kind == GROKD__FILE_KIND__MODEL;
+    a->epoch = m->epoch;
+    rc = keep_has(d, s, m->epoch, a->model, &has, e);
+    if (rc < 0 || !has) return rc < 0 ? rc : upload_part(d, m, a, e);
+    a->held = m->size;
+    return OK;
+}
+
+static int save_read(struct db *d, const struct save *s, struct save_answer *a, struct err *e)
+{
+    int rc = current(d, s, a, e);
+    return rc < 0 || a->verdict == VERDICT_STALE ? rc : keep_read(d, s, a, e);
 }
 
 int save_fetch(struct db *d, const struct save *s, struct save_answer *a, struct err *e)
@@ -110,6 +144,8 @@ int save_apply(struct db *d, const struct save *s, struct save_answer *a, bool *
     case SAVE_SWEEP_STATE: return save_sweep_state(d, s, a, e);
     case SAVE_RETRY: return save_retry(d, s, a, e);
     case SAVE_EPOCHS: return save_epochs(d, s, a, rows, e);
+    case SAVE_PART: return save_part(d, s, a, e);
+    case SAVE_READ: return save_read(d, s, a, e);
     case SAVE_END: return save_end(d, s, a, e);
     case SAVE_FETCH: return save_fetch(d, s, a, e);
     case SAVE_WORKER: *answered = false; return worker(d, s, e);
@@ -117,7 +153,7 @@ int save_apply(struct db *d, const struct save *s, struct save_answer *a, bool *
     case SAVE_WORKER_GONE: *answered = false; return worker_gone(d, s, e);
     case SAVE_ASSIGN:
         rc = assign(d, s, a, e);
-        *answered = a->checkpoint != NULL;
+        *answered = a->checkpoint || a->file_size;
         return rc;
     case SAVE_CANCEL: return cancel(d, s, a, e);
     case SAVE_AGGREGATE:

@@ -39,6 +39,11 @@ int wire_pack(const wire_envelope *m, uint8_t **bytes, size_t *size, struct err 
     return OK;
 }
 
+bool wire_file_fits(size_t size)
+{
+    return size <= (WIRE_LIMIT - WIRE_SMALL) / 2;
+}
+
 /* NULL is an absent optional text. Long texts may have lines and tabs. */
 static bool text_ok(const char *text, size_t limit, bool lines)
 {
@@ -109,7 +114,43 @@ static const char *work_fault(const Grokd__Work *m)
     if (!blas_ok(m->blas)) return "a BLAS name that is too long or not plain text";
     for (size_t i = 0; i < m->n_arguments; i++)
         if (!text_ok(m->arguments[i], ARGUMENT_LIMIT, false)) return "an argument that is no text";
-    return NULL;
+    if (!m->has_checkpoint_size) return NULL;
+    bool odd = m->has_checkpoint || m->checkpoint_size < 1 || m->checkpoint_size > WIRE_FILE;
+    return odd ? "a checkpoint that cannot be" : NULL;
+}
+
+static const char *part_fault(const Grokd__Part *m)
+{
+    if (!token_ok(m->run, m->attempt) || m->epoch < 0)
+        return "a run, attempt or epoch that cannot be";
+    if (m->kind < GROKD__FILE_KIND__CHECKPOINT || m->kind > GROKD__FILE_KIND__MODEL)
+        return "a kind of file that is none";
+    if (m->size > WIRE_FILE || m->data.len > WIRE_PART) return "a part or file that is too large";
+    if (m->offset > m->size || m->data.len > m->size - m->offset)
+        return "a part that is not within its file";
+    return m->data.len || (!m->offset && !m->size) ? NULL : "a part of nothing";
+}
+
+static const char *got_fault(const Grokd__Got *m)
+{
+    if (!token_ok(m->run, m->attempt) || m->epoch < 0)
+        return "a run, attempt or epoch that cannot be";
+    if (m->kind < GROKD__FILE_KIND__CHECKPOINT || m->kind > GROKD__FILE_KIND__MODEL)
+        return "a kind of file that is none";
+    return m->held <= WIRE_FILE ? NULL : "more bytes than a file has";
+}
+
+static const char *fetch_fault(const Grokd__Fetch *m)
+{
+    if (!token_ok(m->run, m->attempt)) return "a run or attempt below 1";
+    return m->offset <= WIRE_FILE ? NULL : "an offset beyond any file";
+}
+
+static bool file_ok(const Grokd__File *m, bool whole)
+{
+    if (!m) return true;
+    return !whole && m->size >= 1 && m->size <= WIRE_FILE && strlen(m->sha256) == HASH_HEX - 1 &&
+           name_ok(m->sha256);
 }
 
 static int by_place(const void *a, const void *b)
@@ -172,6 +213,8 @@ static const char *epoch_fault(const Grokd__Epoch *m)
             if (m->ids[i] == m->ids[j]) return "an id that stands twice in an epoch";
     for (size_t i = 0; i < m->n_values; i++)
         if (isnan(m->values[i])) return "a value that is NaN; what is not measured is left out";
+    if (!file_ok(m->checkpoint_file, m->has_checkpoint) || !file_ok(m->model_file, m->has_model))
+        return "a file that cannot be";
     const char *fault = pruning_fault(m->pruning, m->n_pruning);
     if (!fault) fault = features_fault(m);
     return fault ? fault : wire_sketch_fault(m);
@@ -238,6 +281,9 @@ static const char *fault(const wire_envelope *m)
     case GROKD__ENVELOPE__BODY_COMMAND: return command_fault(m->command);
     case GROKD__ENVELOPE__BODY_ANSWER:
         return text_ok(m->answer->text, WIRE_LIMIT, true) ? NULL : bad_text;
+    case GROKD__ENVELOPE__BODY_PART: return part_fault(m->part);
+    case GROKD__ENVELOPE__BODY_GOT: return got_fault(m->got);
+    case GROKD__ENVELOPE__BODY_FETCH: return fetch_fault(m->fetch);
     default: return "no body";
     }
 }

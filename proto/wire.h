@@ -18,6 +18,8 @@
 #define WIRE_MAJOR 1
 #define WIRE_LIMIT (16u << 20) /* bytes of the largest message */
 #define WIRE_SMALL (1u << 20)  /* most that a message about one epoch holds beside its files */
+#define WIRE_PART  (1u << 20)  /* bytes of a file in one Part */
+#define WIRE_FILE  (1u << 30)  /* bytes of the largest file that comes in parts */
 #define WIRE_NAME  256 /* bytes of a name, host, reason; logs and sweep files may be longer */
 
 typedef Grokd__Envelope wire_envelope;
@@ -31,6 +33,9 @@ int wire_unpack(wire_envelope **m, const uint8_t *bytes, size_t size, struct err
 
 /* Frees and sets to NULL; accepts NULL. */
 void wire_free(wire_envelope **m);
+
+/* Whether a file of an epoch goes into its message; else it comes in parts before it. */
+bool wire_file_fits(size_t size);
 
 /* Makes any bytes fit to be sent as a name or reason (limit WIRE_NAME - 1) or, with lines, as a
  * log: what is no UTF-8 and control characters become "?", the rest is cut at limit. In place. */

@@ -5,7 +5,10 @@
  * one message (up to OUTBOX_BATCH bytes), so a fast run costs few messages and a slow one no delay.
  * Of checkpoints only the newest is kept and sent with its epoch: an older one is of no use to
  * anybody. It does not count in `bytes`, so that a run need not wait for its way out.
- * An Ack is cumulative. After a reconnection everything is sent again in the same order.
+ * A file too large for a message leaves in parts before the message that names it; of those the
+ * other side says how much it holds. A checkpoint that has begun to leave stays until it has left.
+ * An Ack is cumulative. After a reconnection everything is sent again in the same order; of a file
+ * that was under way first one part, whose answer says where to go on.
  */
 #ifndef GROKD_WORKER_OUTBOX_H
 #define GROKD_WORKER_OUTBOX_H
@@ -29,6 +32,22 @@ struct outbox_item {
     int64_t last;    /* epoch that acknowledges it; an Ended has the run's last */
     int64_t sent_ms; /* -1: not sent yet */
     bool ended;
+    bool files; /* it names files that went before it: no epochs are added */
+};
+
+/* A file that leaves in parts. */
+struct outbox_file {
+    struct outbox_file *next; /* in the order in which they came */
+    Grokd__FileKind kind;
+    int64_t run, attempt, epoch;
+    uint8_t *data;
+    size_t size;
+    size_t part_bytes;
+    size_t filled;   /* bytes that came from the slot */
+    size_t sent;     /* bytes in parts that left */
+    size_t got;      /* bytes that the other side holds */
+    bool asking;     /* one part is out to learn how much that is */
+    int64_t sent_ms; /* last part that left or answer that came; -1: nothing is out */
 };
 
 /* Begin with all zero. */
@@ -39,12 +58,23 @@ struct outbox {
     uint8_t *checkpoint; /* NULL: none */
     size_t checkpoint_size;
     int64_t checkpoint_epoch;
+    struct outbox_file *files;
+    size_t part_bytes; /* of a file in one message; 0: WIRE_PART */
 };
 
 /* Appends a copy. E_STATE after an Ended. outbox_epochs takes the checkpoints out of the message.
  */
 int outbox_epochs(struct outbox *b, const Grokd__Epochs *m, struct err *e);
 int outbox_ended(struct outbox *b, const Grokd__Ended *m, struct err *e);
+
+/* A part of a file of a later message. E_PROTO: it does not follow the one before. */
+int outbox_part(struct outbox *b, const Grokd__Part *m, struct err *e);
+
+/* Whether every file that the message names has come. */
+bool outbox_files_came(const struct outbox *b, const Grokd__Epochs *m);
+
+/* The other side holds so much of a file. */
+void outbox_got(struct outbox *b, const Grokd__Got *m, int64_t now_ms);
 
 /* The next message to send, packed (gives), if fewer than `window` are in flight; otherwise *bytes
  * is NULL. */

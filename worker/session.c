@@ -16,6 +16,8 @@ enum session_table_event {
     EV_WORK,
     EV_ACK,
     EV_STOP,
+    EV_GOT,
+    EV_PART,
     EV_UNSENT,
     EV_TICK,
     EV_TERMINATE,
@@ -25,20 +27,11 @@ enum session_table_event {
 };
 
 static const char *const state_name[] = {"disconnected", "greeting", "working", "draining", "over"};
-static const char *const event_name[] = {"a start",
-                                         "Welcome",
-                                         "Refuse hello",
-                                         "Refuse",
-                                         "Heartbeat",
-                                         "Work",
-                                         "Ack",
-                                         "Stop",
-                                         "a full link",
-                                         "a tick",
-                                         "a SIGTERM",
-                                         "silence",
-                                         "the end of the drain",
-                                         "another message"};
+static const char *const event_name[] = {
+    "a start",        "Welcome", "Refuse hello", "Refuse",  "Heartbeat",
+    "Work",           "Ack",     "Stop",         "Got",     "Part",
+    "a full link",    "a tick",  "a SIGTERM",    "silence", "the end of the drain",
+    "another message"};
 
 static int step(struct session *s, struct session_turn *t, enum session_table_event event);
 
@@ -145,6 +138,16 @@ static int do_ack(struct session *s, struct session_turn *t)
 static int do_stop(struct session *s, struct session_turn *t)
 {
     return session_run_stop(s, t);
+}
+
+static int do_got(struct session *s, struct session_turn *t)
+{
+    return session_file_got(s, t);
+}
+
+static int do_part(struct session *s, struct session_turn *t)
+{
+    return session_file_part(s, t);
 }
 
 static int do_drain(struct session *s, struct session_turn *t)
@@ -291,6 +294,8 @@ static enum session_table_event message_event(const wire_envelope *m)
     case GROKD__ENVELOPE__BODY_WORK: return EV_WORK;
     case GROKD__ENVELOPE__BODY_ACK: return EV_ACK;
     case GROKD__ENVELOPE__BODY_STOP: return EV_STOP;
+    case GROKD__ENVELOPE__BODY_GOT: return EV_GOT;
+    case GROKD__ENVELOPE__BODY_PART: return EV_PART;
     default: return EV_OTHER;
     }
 }
@@ -329,6 +334,7 @@ void session_settings_default(struct session_settings *set)
 {
     *set = (struct session_settings){
         .outbox_bytes = 32u << 20,
+        .part_bytes = WIRE_PART,
         .hello_ms = 1000,
         .hello_max_ms = 30000,
         .heartbeat_ms = 10000,

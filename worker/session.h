@@ -37,6 +37,7 @@ struct session_settings {
     size_t blas_count;
     uint64_t seed;        /* of the jitter */
     size_t outbox_bytes;  /* of all unacknowledged reports together */
+    size_t part_bytes;    /* of a file in one message */
     int64_t hello_ms;     /* first pause between two Hellos; doubles ... */
     int64_t hello_max_ms; /* ... up to here; each pause is shortened by a random part of its half */
     int64_t heartbeat_ms, lease_ms; /* until Welcome says others */

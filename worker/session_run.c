@@ -47,8 +47,9 @@ int64_t session_run_oldest_ms(const struct session *s)
 {
     int64_t oldest = SESSION_NEVER;
     for (const struct session_run *r = s->runs; r; r = r->next) {
-        int64_t sent = outbox_oldest_ms(&r->box);
+        int64_t sent = outbox_oldest_ms(&r->box), asked = r->fetch.asked_ms;
         if (sent >= 0 && sent < oldest) oldest = sent;
+        if (session_file_awaited(r) && asked >= 0 && asked < oldest) oldest = asked;
     }
     return oldest;
 }
@@ -59,6 +60,7 @@ void session_run_forget(struct session *s, struct session_run *r)
     while (*at != r) at = &(*at)->next;
     *at = r->next;
     outbox_free(&r->box);
+    session_file_forget(r);
     free(r->work);
     free(r);
 }
@@ -73,7 +75,9 @@ static int run_hold(struct session *s, const Grokd__Work *w, struct session_run 
     m.body_case = GROKD__ENVELOPE__BODY_WORK;
     m.work = (Grokd__Work *)(uintptr_t)w;
     int rc = wire_pack(&m, &r->work, &r->work_size, e);
+    if (rc == OK) rc = session_file_begin(r, w, e);
     if (rc < 0) {
+        free(r->work);
         free(r);
         return rc;
     }
@@ -81,6 +85,7 @@ static int run_hold(struct session *s, const Grokd__Work *w, struct session_run 
     r->attempt = w->attempt;
     r->epoch = -1;
     r->slot = SESSION_NO_SLOT;
+    r->box.part_bytes = s->set.part_bytes;
     snprintf(r->family, sizeof r->family, "%s", w->blas->family);
     struct session_run **last = &s->runs;
     while (*last) last = &(*last)->next;
@@ -121,7 +126,8 @@ int session_run_work(struct session *s, struct session_turn *t)
                  w->blas->family);
         return session_run_end_as(s, t, r, GROKD__OUTCOME__LOST, reason, NULL);
     }
-    return session_slot_hand_out(s, t);
+    rc = session_file_fetch(s, t, r);
+    return rc < 0 ? rc : session_slot_hand_out(s, t);
 }
 
 int session_run_stop(struct session *s, struct session_turn *t)
@@ -204,6 +210,7 @@ int session_run_send_all_again(struct session *s, struct session_turn *t)
     for (struct session_run *r = s->runs; r && rc == OK; r = r->next) {
         outbox_rewind(&r->box);
         rc = session_run_send(s, t, r);
+        if (rc == OK) rc = session_file_fetch(s, t, r);
     }
     return rc;
 }

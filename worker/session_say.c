@@ -103,11 +103,12 @@ int session_say_run_note(struct session_turn *t, const char *event, const struct
 
 /* ---- messages ---- */
 
-static int message_add(struct session_turn *t, enum session_action_kind kind, uint32_t slot,
-                       const wire_envelope *m)
+int session_say_message(struct session_turn *t, enum session_action_kind kind, uint32_t slot,
+                        wire_envelope *m)
 {
     uint8_t *bytes;
     size_t size;
+    m->major = WIRE_MAJOR;
     int rc = wire_pack(m, &bytes, &size, t->e);
     return rc < 0 ? rc : session_say_bytes(t, kind, slot, bytes, size);
 }
@@ -159,10 +160,9 @@ int session_say_hello(struct session *s, struct session_turn *t)
     int rc = holdings_make(s, &hello.holdings, &hello.n_holdings, t->e);
     if (rc < 0) return rc;
     wire_envelope m = GROKD__ENVELOPE__INIT;
-    m.major = WIRE_MAJOR;
     m.body_case = GROKD__ENVELOPE__BODY_HELLO;
     m.hello = &hello;
-    rc = message_add(t, SESSION_ACT_SEND, 0, &m);
+    rc = session_say_message(t, SESSION_ACT_SEND, 0, &m);
     free(hello.holdings);
     return rc;
 }
@@ -173,10 +173,9 @@ int session_say_heartbeat(struct session *s, struct session_turn *t)
     int rc = holdings_make(s, &beat.holdings, &beat.n_holdings, t->e);
     if (rc < 0) return rc;
     wire_envelope m = GROKD__ENVELOPE__INIT;
-    m.major = WIRE_MAJOR;
     m.body_case = GROKD__ENVELOPE__BODY_HEARTBEAT;
     m.heartbeat = &beat;
-    rc = message_add(t, SESSION_ACT_SEND, 0, &m);
+    rc = session_say_message(t, SESSION_ACT_SEND, 0, &m);
     free(beat.holdings);
     return rc;
 }
@@ -185,10 +184,9 @@ int session_say_goodbye(struct session_turn *t)
 {
     Grokd__Goodbye goodbye = GROKD__GOODBYE__INIT;
     wire_envelope m = GROKD__ENVELOPE__INIT;
-    m.major = WIRE_MAJOR;
     m.body_case = GROKD__ENVELOPE__BODY_GOODBYE;
     m.goodbye = &goodbye;
-    return message_add(t, SESSION_ACT_SEND, 0, &m);
+    return session_say_message(t, SESSION_ACT_SEND, 0, &m);
 }
 
 int session_say_stop(struct session_turn *t, uint32_t slot, const struct session_run *r)
@@ -197,8 +195,7 @@ int session_say_stop(struct session_turn *t, uint32_t slot, const struct session
     stop.run = r->run;
     stop.attempt = r->attempt;
     wire_envelope m = GROKD__ENVELOPE__INIT;
-    m.major = WIRE_MAJOR;
     m.body_case = GROKD__ENVELOPE__BODY_STOP;
     m.stop = &stop;
-    return message_add(t, SESSION_ACT_TELL, slot, &m);
+    return session_say_message(t, SESSION_ACT_TELL, slot, &m);
 }

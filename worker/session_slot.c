@@ -11,11 +11,18 @@
 #define SLOT_PAUSE_MS 1000  /* before the next start after the first such death; doubles ... */
 #define SLOT_PAUSES   6     /* ... so many times: 64 s at most */
 
-enum slot_event { SLOT_EV_READY, SLOT_EV_EPOCHS, SLOT_EV_ENDED, SLOT_EV_DIED, SLOT_EV_OTHER };
+enum slot_event {
+    SLOT_EV_READY,
+    SLOT_EV_PART,
+    SLOT_EV_EPOCHS,
+    SLOT_EV_ENDED,
+    SLOT_EV_DIED,
+    SLOT_EV_OTHER
+};
 
 static const char *const state_name[] = {"empty", "starting", "idle", "busy", "stopping", "killed"};
-static const char *const event_name[] = {"Ready", "Epochs", "Ended", "its death",
-                                         "a message that no slot sends"};
+static const char *const event_name[] = {"Ready", "Part",      "Epochs",
+                                         "Ended", "its death", "a message that no slot sends"};
 
 /* ---- processes ---- */
 
@@ -106,6 +113,7 @@ static int slot_assign(struct session *s, struct session_turn *t, uint32_t i, st
     slot->run = r;
     r->slot = (int)i;
     int rc = session_say_bytes(t, SESSION_ACT_TELL, i, bytes, r->work_size);
+    if (rc == OK) rc = session_file_tell(t, i, r);
     return rc < 0 ? rc
                   : session_say_run_note(t, "run_started", r, "slot=%u blas=%s", i, slot->family);
 }
@@ -153,7 +161,8 @@ int session_slot_hand_out(struct session *s, struct session_turn *t)
     if (s->state == DRAINING) return OK;
     for (uint32_t i = 0; i < s->set.slots; i++) s->slots[i].claimed = false;
     for (struct session_run *r = s->runs; r && rc == OK; r = r->next)
-        if (r->slot == SESSION_NO_SLOT && !r->ended) rc = slot_serve(s, t, r);
+        if (r->slot == SESSION_NO_SLOT && !r->ended && !session_file_awaited(r))
+            rc = slot_serve(s, t, r);
     return rc;
 }
 
@@ -192,6 +201,16 @@ static int slot_bad(struct session *s, struct session_turn *t, uint32_t i, const
     return rc < 0 ? rc : session_slot_kill(s, t, i);
 }
 
+static int do_part(struct session *s, struct session_turn *t, uint32_t i)
+{
+    const Grokd__Part *m = t->event->message->part;
+    struct session_run *r = s->slots[i].run;
+    if (m->run != r->run || m->attempt != r->attempt)
+        return slot_bad(s, t, i, "slot sent a file of another run");
+    int rc = outbox_part(&r->box, m, t->e);
+    return rc == E_PROTO ? slot_bad(s, t, i, "slot sent parts that do not follow each other") : rc;
+}
+
 static int do_epochs(struct session *s, struct session_turn *t, uint32_t i)
 {
     const Grokd__Epochs *m = t->event->message->epochs;
@@ -202,6 +221,8 @@ static int do_epochs(struct session *s, struct session_turn *t, uint32_t i)
     if (m->n_epochs == 0) return OK;
     if (r->epoch >= 0 && m->epochs[0]->epoch != r->epoch + 1)
         return slot_bad(s, t, i, "slot reported epochs that do not follow each other");
+    if (!outbox_files_came(&r->box, m))
+        return slot_bad(s, t, i, "slot named a file that never came");
     int rc = outbox_epochs(&r->box, m, t->e);
     if (rc < 0) return rc;
     r->epoch = m->epochs[m->n_epochs - 1]->epoch;
@@ -331,6 +352,7 @@ static enum slot_event slot_event_of(const struct session_event *ev)
     if (ev->kind == SESSION_EVENT_DIED) return SLOT_EV_DIED;
     switch (ev->message->body_case) {
     case GROKD__ENVELOPE__BODY_READY: return SLOT_EV_READY;
+    case GROKD__ENVELOPE__BODY_PART: return SLOT_EV_PART;
     case GROKD__ENVELOPE__BODY_EPOCHS: return SLOT_EV_EPOCHS;
     case GROKD__ENVELOPE__BODY_ENDED: return SLOT_EV_ENDED;
     default: return SLOT_EV_OTHER;

@@ -4,6 +4,7 @@
  *   session.c       the table, the talk with the coordinator, the clock
  *   session_run.c   the runs held: Work, Ack, Stop, reports and their way out
  *   session_slot.c  the slots: which process runs, what it says, which run it gets
+ *   session_file.c  files that are too large for a message, both ways
  *   session_say.c   actions and messages
  */
 #ifndef GROKD_WORKER_SESSION_STATE_H
@@ -18,6 +19,14 @@ enum slot_state { EMPTY, STARTING, IDLE, BUSY, STOPPING, KILLED };
 #define SESSION_NO_SLOT (-1)
 #define SESSION_NEVER   INT64_MAX
 
+/* A checkpoint that comes in parts. */
+struct session_fetch {
+    uint8_t *data; /* NULL: there is none */
+    size_t size, filled;
+    int64_t epoch;
+    int64_t asked_ms; /* for the next part; -1: not yet */
+};
+
 /* A run that the coordinator gave us and whose end it has not acknowledged. */
 struct session_run {
     struct session_run *next; /* in the order of arrival */
@@ -28,6 +37,7 @@ struct session_run {
     char family[SESSION_FAMILY];
     uint8_t *work; /* the packed Work, for the slot */
     size_t work_size;
+    struct session_fetch fetch; /* what the slot gets after it */
     struct outbox box;
 };
 
@@ -82,6 +92,8 @@ int session_say_slot(struct session_turn *t, enum session_action_kind kind, uint
 /* Takes the bytes, also when it fails. */
 int session_say_bytes(struct session_turn *t, enum session_action_kind kind, uint32_t slot,
                       uint8_t *bytes, size_t size);
+int session_say_message(struct session_turn *t, enum session_action_kind kind, uint32_t slot,
+                        wire_envelope *m);
 int session_say_hello(struct session *s, struct session_turn *t);
 int session_say_heartbeat(struct session *s, struct session_turn *t);
 int session_say_goodbye(struct session_turn *t);
@@ -107,6 +119,17 @@ int64_t session_run_oldest_ms(const struct session *s);
 void session_run_forget(struct session *s, struct session_run *r);
 /* Bytes of one run above which its slot is paused. */
 size_t session_run_share(const struct session *s);
+
+/* ---- session_file.c ---- */
+
+int session_file_got(struct session *s, struct session_turn *t);
+int session_file_part(struct session *s, struct session_turn *t);
+int session_file_begin(struct session_run *r, const Grokd__Work *w, struct err *e);
+bool session_file_awaited(const struct session_run *r);
+/* Asks for the next part, if one is awaited. */
+int session_file_fetch(struct session *s, struct session_turn *t, struct session_run *r);
+int session_file_tell(struct session_turn *t, uint32_t slot, struct session_run *r);
+void session_file_forget(struct session_run *r);
 
 /* ---- session_slot.c ---- */
 

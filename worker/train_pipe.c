@@ -4,6 +4,7 @@
 
 #include "common/blocks.h"
 #include "common/clock.h"
+#include "common/hash.h"
 #include "proto/wire.h"
 #include "worker/train_checkpoint.h"
 #include "worker/train_options.h"
@@ -163,7 +164,42 @@ static bool checkpoint_due(const struct pipe *p, const struct train_epoch *now, 
     return !now->final && (next == TRAIN_STOP || due || here);
 }
 
-/* One that no message can hold is left out: the run would begin anew, no more. */
+/* A file that its epoch's message cannot hold, before that message: gives what names it there. */
+static int say_file(struct pipe *p, Grokd__FileKind kind, int64_t epoch, const uint8_t *bytes,
+                    size_t size, Grokd__File **out, struct err *e)
+{
+    wire_envelope m = GROKD__ENVELOPE__INIT;
+    Grokd__Part part = GROKD__PART__INIT;
+    int rc = OK;
+    part.run = p->run;
+    part.attempt = p->attempt;
+    part.epoch = epoch;
+    part.kind = kind;
+    part.size = size;
+    m.part = &part;
+    for (size_t at = 0; at < size && rc == OK; at += part.data.len) {
+        part.offset = at;
+        part.data.data = (uint8_t *)(uintptr_t)bytes + at;
+        part.data.len = size - at < WIRE_PART ? size - at : WIRE_PART;
+        rc = say(p, &m, GROKD__ENVELOPE__BODY_PART, e);
+    }
+    if (rc < 0) return rc;
+    *out = malloc(sizeof **out);
+    char *hex = malloc(HASH_HEX);
+    if (!*out || !hex) {
+        free(*out);
+        free(hex);
+        *out = NULL;
+        return err_set(e, E_NOMEM, "epoch %" PRId64 ": no memory for the name of a file", epoch);
+    }
+    grokd__file__init(*out);
+    hash_sha256_hex(bytes, size, hex);
+    (*out)->size = size;
+    (*out)->sha256 = hex;
+    return OK;
+}
+
+/* One that is too large is left out: the run would begin anew, no more. */
 static int add_checkpoint(struct pipe *p, const struct train_epoch *now, Grokd__Epoch *m,
                           struct err *e)
 {
@@ -172,32 +208,44 @@ static int add_checkpoint(struct pipe *p, const struct train_epoch *now, Grokd__
     int rc = train_checkpoint_make(now, &p->owner, &bytes, &size, e);
     if (rc < 0) return rc;
     p->saved_ms = clock_now_ms();
-    if (size + m->model.len > WIRE_LIMIT - WIRE_SMALL) {
-        fprintf(stderr, "epoch %" PRId64 ": no checkpoint: %zu bytes are more than a message\n",
-                m->epoch, size);
-        free(bytes);
+    if (wire_file_fits(size)) {
+        m->has_checkpoint = 1;
+        m->checkpoint = (ProtobufCBinaryData){size, bytes};
         return OK;
     }
-    m->has_checkpoint = 1;
-    m->checkpoint = (ProtobufCBinaryData){size, bytes};
-    return OK;
+    if (size <= WIRE_FILE)
+        rc = say_file(p, GROKD__FILE_KIND__CHECKPOINT, m->epoch, bytes, size, &m->checkpoint_file,
+                      e);
+    else
+        fprintf(stderr, "epoch %" PRId64 ": no checkpoint: %zu bytes, at most %u can travel\n",
+                m->epoch, size, WIRE_FILE);
+    free(bytes);
+    return rc;
 }
 
-static int add_model(const struct train_epoch *now, Grokd__Epoch *m, struct err *e)
+static int add_model(struct pipe *p, const struct train_epoch *now, Grokd__Epoch *m, struct err *e)
 {
     struct safetensors s = {0};
+    unsigned char *bytes = NULL;
     size_t size;
     int rc = trainer_save_weights(now->trainer, "", &s, e);
-    if (rc == OK) rc = safetensors_bytes(&s, &m->model.data, &size, e);
+    if (rc == OK) rc = safetensors_bytes(&s, &bytes, &size, e);
     safetensors_close(&s);
     if (rc < 0) return rc;
-    m->has_model = 1;
-    m->model.len = size;
-    if (size <= WIRE_LIMIT - WIRE_SMALL) return OK;
-    return err_set(e, E_RUN,
-                   "weights of %zu bytes are more than a message: save_model with "
-                   "grokd-train --out instead",
-                   size);
+    if (wire_file_fits(size)) {
+        m->has_model = 1;
+        m->model = (ProtobufCBinaryData){size, bytes};
+        return OK;
+    }
+    if (size <= WIRE_FILE)
+        rc = say_file(p, GROKD__FILE_KIND__MODEL, m->epoch, bytes, size, &m->model_file, e);
+    else
+        rc = err_set(e, E_RUN,
+                     "weights of %zu bytes, at most %u can travel: save_model with "
+                     "grokd-train --out instead",
+                     size, WIRE_FILE);
+    free(bytes);
+    return rc;
 }
 
 /* What carries a file goes out by itself and at once. */
@@ -212,7 +260,7 @@ static int on_epoch(void *ctx, const struct train_epoch *now, struct err *e)
     Grokd__Epoch *epoch = wire_epoch(now->row);
     if (!epoch) return err_set(e, E_NOMEM, "epoch %" PRId64 ": no memory", now->row->epoch);
     p->epochs[p->waiting++] = epoch;
-    if (model) rc = add_model(now, epoch, e);
+    if (model) rc = add_model(p, now, epoch, e);
     if (rc == OK && checkpoint) rc = add_checkpoint(p, now, epoch, e);
     if (rc == OK && (p->waiting == PIPE_EPOCHS || model || checkpoint ||
                      clock_now_ms() - p->flushed_ms >= PIPE_FLUSH_MS))
@@ -245,14 +293,39 @@ static bool kernels_differ(const struct pipe *p, const Grokd__Blas *wanted, stru
 
 /* Where the run goes on, if the work says: *set for train_run, else an empty one. A checkpoint that
  * does not fit costs time, no more: the run begins anew. */
-static void take_checkpoint(struct pipe *p, const Grokd__Work *w, struct safetensors *set)
+static void take_checkpoint(struct pipe *p, const ProtobufCBinaryData *bytes,
+                            struct safetensors *set)
 {
     struct err why;
     *set = (struct safetensors){0};
-    if (!w->has_checkpoint) return;
-    if (train_checkpoint_take(set, &p->epoch, w->checkpoint.data, w->checkpoint.len, "checkpoint",
-                              &p->owner, &why) < 0)
+    if (!bytes->len) return;
+    if (train_checkpoint_take(set, &p->epoch, bytes->data, bytes->len, "checkpoint", &p->owner,
+                              &why) < 0)
         fprintf(stderr, "%s; the run begins at epoch 0\n", why.text);
+}
+
+/* The parts of its checkpoint follow a Work at once (gives). */
+static int hear_checkpoint(struct pipe *p, const Grokd__Work *w, ProtobufCBinaryData *out,
+                           struct err *e)
+{
+    size_t size = w->checkpoint_size, got = 0;
+    *out = (ProtobufCBinaryData){size, malloc(size + 1)};
+    if (!out->data) return err_set(e, E_NOMEM, "no memory for a checkpoint of %zu bytes", size);
+    while (got < size) {
+        wire_envelope *m;
+        int rc = hear(p, true, &m, e);
+        if (rc != 1) return rc;
+        const Grokd__Part *part = m->body_case == GROKD__ENVELOPE__BODY_PART ? m->part : NULL;
+        bool next = part && part->run == w->run && part->attempt == w->attempt &&
+                    part->size == size && part->offset == got;
+        if (next) memcpy(out->data + got, part->data.data, part->data.len);
+        got += next ? part->data.len : 0;
+        wire_free(&m);
+        if (!next)
+            return err_set(e, E_PROTO, "run %" PRId64 ": byte %zu of its checkpoint did not come",
+                           w->run, got);
+    }
+    return OK;
 }
 
 static int train(struct pipe *p, const Grokd__Work *w, struct err *why)
@@ -260,11 +333,14 @@ static int train(struct pipe *p, const Grokd__Work *w, struct err *why)
     const struct train_listener listener = {on_epoch, p, enough};
     const struct trainer_source from = {.shelf = &p->shelf};
     const struct checkpoint_owner *o = &p->owner;
-    struct safetensors set;
-    take_checkpoint(p, w, &set);
+    struct safetensors set = {0};
+    ProtobufCBinaryData parts = {0};
+    int rc = w->has_checkpoint_size ? hear_checkpoint(p, w, &parts, why) : OK;
+    if (rc == OK) take_checkpoint(p, parts.len ? &parts : &w->checkpoint, &set);
+    free(parts.data);
+    if (rc != OK) return rc;
     int64_t resumed = p->epoch;
-    int rc =
-        train_run(o->params, o->settings, &from, NULL, set.count ? &set : NULL, &listener, why);
+    rc = train_run(o->params, o->settings, &from, NULL, set.count ? &set : NULL, &listener, why);
     if (rc == E_FILE && set.count && p->epoch == resumed && !p->waiting) {
         fprintf(stderr, "%s; the run begins at epoch 0\n", why->text);
         p->epoch = -1;

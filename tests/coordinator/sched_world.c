@@ -117,6 +117,18 @@ static void do_epochs(struct world *w, const struct save *s, const struct event 
     if (a->verdict == VERDICT_STORED && ev->last > r->epochs_done) r->epochs_done = ev->last;
 }
 
+static void do_file(struct world *w, const struct save *s)
+{
+    struct world_run *r = &w->runs[s->run];
+    struct save_answer *a = answer(w, s->kind);
+    a->run = s->run;
+    a->attempt = s->attempt;
+    a->held = (size_t)s->count;
+    a->verdict = w->verdict;
+    w->verdict = VERDICT_STORED;
+    if (r->state != RUN_RUNNING || r->attempt != s->attempt) a->verdict = VERDICT_STALE;
+}
+
 static void do_end(struct world *w, const struct save *s)
 {
     struct world_run *r = &w->runs[s->run];
@@ -212,7 +224,8 @@ static void carry_out(struct world *w, const struct action *x, const struct even
 {
     const struct save *s = &x->u.save;
     long long run = s->run, attempt = s->attempt, worker = s->worker, sweep = s->sweep;
-    assert_int_equal(x->with_message, s->kind == SAVE_EPOCHS || s->kind == SAVE_WORKER);
+    assert_int_equal(x->with_message,
+                     s->kind == SAVE_EPOCHS || s->kind == SAVE_PART || s->kind == SAVE_WORKER);
     switch (s->kind) {
     case SAVE_SWEEP: line(w, "save sweep %lld", sweep); return do_sweep(w, s);
     case SAVE_SWEEP_STATE:
@@ -229,6 +242,10 @@ static void carry_out(struct world *w, const struct action *x, const struct even
         line(w, "save assign %lld/%lld worker %lld %s", run, attempt, worker, s->blas.family);
         return do_assign(w, s);
     case SAVE_EPOCHS: line(w, "save epochs %lld/%lld", run, attempt); return do_epochs(w, s, ev);
+    case SAVE_PART: line(w, "save part %lld/%lld", run, attempt); return do_file(w, s);
+    case SAVE_READ:
+        line(w, "save read %lld/%lld %lld", run, attempt, (long long)s->count);
+        return do_file(w, s);
     case SAVE_END:
         line(w, "save end %lld/%lld %s %s f%lld l%lld", run, attempt, s->outcome,
              run_state_name(s->run_state), (long long)s->failures, (long long)s->losses);
@@ -259,6 +276,10 @@ static void write_send(struct world *w, const struct send *x)
         assert_true(x->epoch <= w->runs[run].epochs_done);
         return line(w, "-> %llu ack %lld/%lld %lld%s", to, run, attempt, (long long)x->epoch,
                     x->ended ? " ended" : "");
+    case SEND_GOT:
+        return line(w, "-> %llu got %lld/%lld%s", to, run, attempt,
+                    x->file->verdict == VERDICT_GAP ? " gap" : "");
+    case SEND_PART: return line(w, "-> %llu part %lld/%lld %zu", to, run, attempt, x->file->held);
     case SEND_STOP: return line(w, "-> %llu stop %lld/%lld", to, run, attempt);
     case SEND_ANSWER: return line(w, "-> %llu answer %d %s", to, x->code, x->text);
     }

@@ -12,6 +12,7 @@
  *   sim_coord.c    the coordinator's process around the real hub
  *   sim_store.c    the store behind store.h
  *   sim_apply.c    what a save does to its tables
+ *   sim_file.c     checkpoints, whole or in parts
  *   sim_worker.c   worker processes around real sessions
  *   sim_slot.c     their slots: trainers that multiply hashes
  *   sim_fault.c    what goes wrong
@@ -41,6 +42,7 @@
 #define SIM_SWEEPS  3
 #define SIM_EPOCHS  40 /* most of a run, beside epoch 0 */
 #define SIM_SLOTS   3
+#define SIM_PART    8 /* bytes of a checkpoint in one message, where they come in parts */
 
 enum sim_fault {
 #define FAULT(name) FAULT_##name,
@@ -105,6 +107,7 @@ struct sim_mix {
     size_t window, keep, outbox_bytes;
     int64_t max_attempts, max_losses;
     uint64_t storm_events;
+    bool parts; /* checkpoints are too large for a message */
 };
 
 /* ---- the store's tables ---- */
@@ -113,6 +116,18 @@ struct sim_checkpoint {
     int64_t epoch;
     uint64_t chain;
     bool torn;
+};
+
+/* The file of a checkpoint. */
+struct sim_file {
+    uint64_t run, epoch, chain;
+};
+
+/* One that comes in parts: in memory, a crash forgets it. */
+struct sim_upload {
+    int64_t attempt, epoch; /* attempt 0: none */
+    size_t held;
+    struct sim_file file;
 };
 
 struct sim_run {
@@ -139,6 +154,7 @@ struct sim_ticket {
 struct store {
     struct sim *sim;
     struct sim_run runs[SIM_RUNS + 1];
+    struct sim_upload uploads[SIM_RUNS + 1];
     struct sim_sweep sweeps[SIM_SWEEPS + 1];
     int *worker_uuid; /* number -> serial of the process */
     int64_t worker_count, worker_room;
@@ -169,6 +185,8 @@ struct sim_slot {
     uint32_t generation;
     int64_t run, attempt, next; /* run 0: idle */
     uint64_t chain;
+    struct sim_file file; /* the checkpoint that comes in parts */
+    size_t file_left;     /* bytes of it that are still to come */
     char family[SESSION_FAMILY];
 };
 
@@ -277,10 +295,17 @@ void sim_store_crash(struct sim *w);
 void sim_store_state(struct sim *w, struct store_state *out);
 void sim_store_free(struct sim *w);
 void sim_apply(struct store *s, const struct save *x);
+struct save_answer *sim_answer(struct store *s, const struct save *x);
 struct save_sweep sim_sweep_totals(const struct store *s, int64_t sweep);
 struct save_run sim_run_stored(const struct store *s, int64_t run);
 void sim_uuid(int serial, char out[SAVE_NAME]);
 int sim_serial(const char *uuid);
+
+/* sim_file.c */
+void sim_file_find(struct store *s, struct save_answer *a);
+void sim_file_keep(struct store *s, int64_t run, int64_t attempt, const Grokd__Epoch *m);
+void sim_file_part(struct store *s, const struct save *x);
+void sim_file_read(struct store *s, const struct save *x);
 
 /* sim_worker.c, sim_slot.c */
 void sim_worker_start(struct sim *w, int place, int serial);

@@ -48,7 +48,7 @@ struct save_run sim_run_stored(const struct store *s, int64_t run)
     return x;
 }
 
-static struct save_answer *answer(struct store *s, const struct save *x)
+struct save_answer *sim_answer(struct store *s, const struct save *x)
 {
     if (s->answer_count == s->answer_room) {
         s->answer_room = s->answer_room ? 2 * s->answer_room : 16;
@@ -86,25 +86,6 @@ static void apply_worker(struct store *s, const struct save *x)
     if (x->worker > s->worker_count) s->worker_count = x->worker;
 }
 
-/* The newest checkpoint that is whole. */
-static void find_checkpoint(struct store *s, struct save_answer *a)
-{
-    struct sim_run *r = &s->runs[a->run];
-    while (r->checkpoints && r->checkpoint[0].torn) {
-        sim_cover(s->sim, COVER_checkpoint_torn);
-        r->checkpoint[0] = r->checkpoint[1];
-        r->checkpoints--;
-    }
-    if (!r->checkpoints) return;
-    uint64_t words[3] = {(uint64_t)a->run, (uint64_t)r->checkpoint[0].epoch,
-                         r->checkpoint[0].chain};
-    a->epoch = r->checkpoint[0].epoch;
-    a->checkpoint_size = sizeof words;
-    if (!(a->checkpoint = malloc(sizeof words))) abort();
-    memcpy(a->checkpoint, words, sizeof words);
-    sim_cover(s->sim, COVER_resumed);
-}
-
 static void apply_assign(struct store *s, const struct save *x)
 {
     struct sim_run *r = &s->runs[x->run];
@@ -117,21 +98,9 @@ static void apply_assign(struct store *s, const struct save *x)
     r->attempt = x->attempt;
     r->worker = x->worker;
     if (r->epochs_done < 0 || !r->blas.family[0]) r->blas = x->blas;
-    struct save_answer *a = answer(s, x);
-    find_checkpoint(s, a);
-    if (!a->checkpoint) s->answer_count--;
-}
-
-static void keep_checkpoint(struct store *s, struct sim_run *r, const Grokd__Epoch *m)
-{
-    uint64_t words[3];
-    memcpy(words, m->checkpoint.data, sizeof words);
-    struct sim_checkpoint x = {(int64_t)words[1], words[2],
-                               s->sim->mix.on[FAULT_TORN] && sim_chance(s->sim, 0x20000000u)};
-    if (r->checkpoints && r->checkpoint[0].epoch >= x.epoch) return;
-    r->checkpoint[1] = r->checkpoint[0];
-    r->checkpoint[0] = x;
-    if (r->checkpoints < 2) r->checkpoints++;
+    struct save_answer *a = sim_answer(s, x);
+    sim_file_find(s, a);
+    if (!a->checkpoint && !a->file_size) s->answer_count--;
 }
 
 static void apply_epoch(struct store *s, const Grokd__Epoch *m, struct save_answer *a)
@@ -155,14 +124,14 @@ static void apply_epoch(struct store *s, const Grokd__Epoch *m, struct save_answ
         r->epochs_done = m->epoch;
     }
     a->epoch = m->epoch;
-    if (m->has_checkpoint) keep_checkpoint(s, r, m);
+    sim_file_keep(s, a->run, a->attempt, m);
 }
 
 static void apply_epochs(struct store *s, const struct save *x)
 {
     struct sim_run *r = &s->runs[x->run];
     const Grokd__Epochs *m = x->message->epochs;
-    struct save_answer *a = answer(s, x);
+    struct save_answer *a = sim_answer(s, x);
     if (r->state != RUN_RUNNING || r->attempt != x->attempt) {
         a->verdict = VERDICT_STALE;
         sim_wrong(s->sim, "I3: epochs of run %lld, attempt %lld reach a store that has %lld",
@@ -178,7 +147,7 @@ static void apply_epochs(struct store *s, const struct save *x)
 static void apply_end(struct store *s, const struct save *x)
 {
     struct sim_run *r = &s->runs[x->run];
-    struct save_answer *a = answer(s, x);
+    struct save_answer *a = sim_answer(s, x);
     if (r->state != RUN_RUNNING || r->attempt != x->attempt) {
         a->verdict = VERDICT_STALE;
         return;
@@ -195,7 +164,7 @@ static void apply_end(struct store *s, const struct save *x)
 
 static void apply_cancel(struct store *s, const struct save *x)
 {
-    struct save_answer *a = answer(s, x);
+    struct save_answer *a = sim_answer(s, x);
     if (x->run < 1 || x->run > s->sim->mix.runs || s->runs[x->run].state > RUN_RUNNING) {
         a->verdict = VERDICT_STALE;
         return;
@@ -219,7 +188,7 @@ static void apply_sweep_state(struct store *s, const struct save *x)
             oracle_changed(s->sim, x, i, RUN_WAITING);
         }
     settle(s, x->sweep);
-    answer(s, x)->totals = sim_sweep_totals(s, x->sweep);
+    sim_answer(s, x)->totals = sim_sweep_totals(s, x->sweep);
 }
 
 static void retry_run(struct store *s, const struct save *x, int run)
@@ -240,7 +209,7 @@ static void retry_run(struct store *s, const struct save *x, int run)
 
 static void apply_retry(struct store *s, const struct save *x)
 {
-    struct save_answer *a = answer(s, x);
+    struct save_answer *a = sim_answer(s, x);
     bool spared = s->sweeps[x->sweep].state == SWEEP_CANCELLED && !x->revive;
     for (int i = 1; i <= s->sim->mix.runs && !spared; i++) {
         if (s->runs[i].sweep != x->sweep || s->runs[i].state != RUN_FAILED) continue;
@@ -255,7 +224,7 @@ static void apply_retry(struct store *s, const struct save *x)
 
 static void apply_fetch(struct store *s, const struct save *x)
 {
-    struct save_answer *a = answer(s, x);
+    struct save_answer *a = sim_answer(s, x);
     int runs = s->sim->mix.runs;
     a->runs = malloc((size_t)runs * sizeof *a->runs);
     if (!a->runs) abort();
@@ -278,6 +247,8 @@ void sim_apply(struct store *s, const struct save *x)
     case SAVE_WORKER: apply_worker(s, x); break;
     case SAVE_ASSIGN: apply_assign(s, x); break;
     case SAVE_EPOCHS: apply_epochs(s, x); break;
+    case SAVE_PART: sim_file_part(s, x); break;
+    case SAVE_READ: sim_file_read(s, x); break;
     case SAVE_END: apply_end(s, x); break;
     case SAVE_CANCEL: apply_cancel(s, x); break;
     case SAVE_FETCH: apply_fetch(s, x); break;

@@ -68,6 +68,7 @@ void sim_mix_draw(struct sim *w)
     x->outbox_bytes = (size_t)sim_log_between(w, 300, 1000000);
     x->max_attempts = sim_log_between(w, 1, 1000);
     x->max_losses = sim_log_between(w, 1, 10000);
+    x->parts = sim_below(w, 3) == 0;
     x->storm_events = (uint64_t)sim_log_between(w, 1000, 20000);
     settings_default(&w->settings);
     w->settings.max_attempts = x->max_attempts;

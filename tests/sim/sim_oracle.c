@@ -262,10 +262,14 @@ void oracle_heard(struct sim *w, int place, const wire_envelope *m)
         k->attempt[m->work->run] = m->work->attempt;
         k->again[m->work->run] = false;
         if (m->work->has_checkpoint) {
-            uint64_t words[3];
-            memcpy(words, m->work->checkpoint.data, sizeof words);
-            k->told[m->work->run] = (int64_t)words[1];
+            struct sim_file file;
+            memcpy(&file, m->work->checkpoint.data, sizeof file);
+            k->told[m->work->run] = (int64_t)file.epoch;
         }
+        break;
+    case GROKD__ENVELOPE__BODY_PART:
+        if (m->part->attempt == k->attempt[m->part->run] && m->part->epoch > k->told[m->part->run])
+            k->told[m->part->run] = m->part->epoch;
         break;
     default: break;
     }

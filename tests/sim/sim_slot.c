@@ -2,6 +2,7 @@
 /* sim_slot: slots whose trainer computes a chain of hashes: the state after an epoch is the hash of
  * the state before it and of (run, epoch), and what it reports is read off that state. An epoch is
  * right only if all before it were, so a wrong checkpoint, a skipped or repeated epoch shows. */
+#include "common/hash.h"
 #include "tests/sim/sim.h"
 
 #include <signal.h>
@@ -20,6 +21,16 @@ static int64_t epoch_ms(struct sim *w)
 
 /* ---- what the session does to a slot ---- */
 
+/* After the epoch of its checkpoint. */
+static void go_on(struct sim *w, struct sim_slot *t)
+{
+    if ((int64_t)t->file.run != t->run)
+        sim_wrong(w, "run %lld got a checkpoint of run %lld", (long long)t->run,
+                  (long long)t->file.run);
+    t->next = (int64_t)t->file.epoch + 1;
+    t->chain = t->file.chain;
+}
+
 static void take_work(struct sim *w, int place, struct sim_slot *t, const Grokd__Work *m)
 {
     struct sim_worker *k = &w->worker[place];
@@ -36,15 +47,23 @@ static void take_work(struct sim *w, int place, struct sim_slot *t, const Grokd_
     t->next = 0;
     t->chain = sim_mix64((uint64_t)m->run);
     t->bad = k->bad && sim_below(w, 3) == 0;
-    if (m->has_checkpoint) {
-        uint64_t words[3];
-        memcpy(words, m->checkpoint.data, sizeof words);
-        if ((int64_t)words[0] != m->run)
-            sim_wrong(w, "run %lld got a checkpoint of run %lld", (long long)m->run,
-                      (long long)words[0]);
-        t->next = (int64_t)words[1] + 1;
-        t->chain = words[2];
-    }
+    t->file_left = m->has_checkpoint_size ? m->checkpoint_size : 0;
+    if (!m->has_checkpoint) return;
+    memcpy(&t->file, m->checkpoint.data, sizeof t->file);
+    go_on(w, t);
+}
+
+static void take_part(struct sim *w, struct sim_slot *t, const Grokd__Part *m)
+{
+    size_t at = sizeof t->file - t->file_left;
+    if (m->run != t->run || m->attempt != t->attempt || m->offset != at ||
+        m->size != sizeof t->file)
+        sim_wrong(w, "run %lld got a part that does not follow", (long long)t->run);
+    memcpy((char *)&t->file + at, m->data.data, m->data.len);
+    t->file_left -= m->data.len;
+    if (t->file_left) return;
+    sim_cover(w, COVER_fetched);
+    go_on(w, t);
 }
 
 static void tell(struct sim *w, int place, uint32_t i, const struct session_action *a)
@@ -59,6 +78,8 @@ static void tell(struct sim *w, int place, uint32_t i, const struct session_acti
     if (m->body_case == GROKD__ENVELOPE__BODY_WORK) {
         take_work(w, place, t, m->work);
         step_at(w, place, i, epoch_ms(w));
+    } else if (m->body_case == GROKD__ENVELOPE__BODY_PART) {
+        take_part(w, t, m->part);
     } else if (t->run == m->stop->run && t->attempt == m->stop->attempt) {
         sim_cover(w, COVER_stopped_while_training);
         t->stop = true;
@@ -155,6 +176,34 @@ static void end(struct sim *w, int place, uint32_t i, Grokd__Outcome outcome, bo
     say(w, place, i, &m);
 }
 
+/* The checkpoint of an epoch, in its message or before it. */
+static void add_checkpoint(struct sim *w, int place, uint32_t i, Grokd__Epoch *epoch,
+                           struct sim_file *file)
+{
+    const struct sim_slot *t = &w->worker[place].slots[i];
+    static char hex[HASH_HEX];
+    static Grokd__File name = GROKD__FILE__INIT;
+    wire_envelope m = GROKD__ENVELOPE__INIT;
+    Grokd__Part part = GROKD__PART__INIT;
+    epoch->has_checkpoint = !w->mix.parts;
+    epoch->checkpoint = (ProtobufCBinaryData){sizeof *file, (uint8_t *)file};
+    if (!w->mix.parts) return;
+    hash_sha256_hex(file, sizeof *file, hex);
+    name.size = part.size = sizeof *file;
+    name.sha256 = hex;
+    epoch->checkpoint_file = &name;
+    part.run = t->run;
+    part.attempt = t->attempt;
+    part.epoch = t->next;
+    m.body_case = GROKD__ENVELOPE__BODY_PART;
+    m.part = &part;
+    for (size_t at = 0; at < sizeof *file; at += part.data.len) {
+        part.offset = at;
+        part.data = (ProtobufCBinaryData){SIM_PART, (uint8_t *)file + at};
+        say(w, place, i, &m);
+    }
+}
+
 static void train(struct sim *w, int place, uint32_t i)
 {
     struct sim_slot *t = &w->worker[place].slots[i];
@@ -168,15 +217,13 @@ static void train(struct sim *w, int place, uint32_t i)
         value += 1;
         w->ledger[t->run].tainted = true;
     }
-    uint64_t words[3] = {(uint64_t)t->run, (uint64_t)t->next, t->chain};
+    struct sim_file file = {(uint64_t)t->run, (uint64_t)t->next, t->chain};
     epoch.epoch = t->next;
     epoch.n_ids = epoch.n_values = 1;
     epoch.ids = &id;
     epoch.values = &value;
-    if (t->next % w->mix.checkpoint_every == w->mix.checkpoint_every - 1 || t->stop) {
-        epoch.has_checkpoint = 1;
-        epoch.checkpoint = (ProtobufCBinaryData){sizeof words, (uint8_t *)words};
-    }
+    if (t->next % w->mix.checkpoint_every == w->mix.checkpoint_every - 1 || t->stop)
+        add_checkpoint(w, place, i, &epoch, &file);
     x.run = t->run;
     x.attempt = t->attempt;
     x.n_epochs = 1;

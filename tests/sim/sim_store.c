@@ -47,6 +47,7 @@ static void forget_memory(struct store *s)
     s->answer_count = s->answer_room = 0;
     s->submitted = s->committed = 0;
     s->failed = s->collect_due = false;
+    memset(s->uploads, 0, sizeof s->uploads);
 }
 
 void sim_store_free(struct sim *w)

@@ -27,6 +27,7 @@ static void settings(struct sim *w, struct sim_worker *k, struct session_setting
     set->blas[1] = haswell;
     set->seed = sim_u32(w);
     set->outbox_bytes = w->mix.outbox_bytes;
+    set->part_bytes = SIM_PART;
     set->ack_ms = w->mix.ack_ms;
     set->lease_ms = w->mix.lease_ms;
     set->heartbeat_ms = w->mix.heartbeat_ms;

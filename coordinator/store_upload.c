@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+/* store_upload: files that come in parts. */
+#include "coordinator/store_upload.h"
+
+#include "common/file.h"
+#include "common/log.h"
+#include "coordinator/store_keep.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void part_path(const struct db *d, const struct upload *u, char out[PATH_MAX])
+{
+    char name[KEEP_NAME];
+    snprintf(name, sizeof name, "%s/%" PRId64 "-%" PRId64 "-%" PRId64 ".part",
+             u->model ? "models" : "checkpoints", u->run, u->epoch, u->attempt);
+    keep_path(d, name, out);
+}
+
+/* Of a run and kind there is one. */
+static struct upload *find(const struct db *d, int64_t run, bool model)
+{
+    for (size_t i = 0; i < d->upload_count; i++)
+        if (d->uploads[i].run == run && d->uploads[i].model == model) return &d->uploads[i];
+    return NULL;
+}
+
+static bool is_it(const struct upload *u, int64_t attempt, int64_t epoch, size_t size)
+{
+    return u && u->attempt == attempt && u->epoch == epoch && u->size == size;
+}
+
+static void drop(struct db *d, struct upload *u)
+{
+    char path[PATH_MAX];
+    part_path(d, u, path);
+    if (!u->placed) unlink(path);
+    *u = d->uploads[--d->upload_count];
+}
+
+static struct upload *begin(struct db *d, const Grokd__Part *m)
+{
+    struct upload *u = find(d, m->run, m->kind == GROKD__FILE_KIND__MODEL);
+    if (u) drop(d, u);
+    struct upload *more = realloc(d->uploads, (d->upload_count + 1) * sizeof *more);
+    if (!more) return NULL;
+    d->uploads = more;
+    u = &more[d->upload_count++];
+    *u = (struct upload){.run = m->run,
+                         .attempt = m->attempt,
+                         .epoch = m->epoch,
+                         .model = m->kind == GROKD__FILE_KIND__MODEL,
+                         .size = m->size};
+    hash_start(&u->hash);
+    return u;
+}
+
+static int add(struct db *d, struct upload *u, const Grokd__Part *m, struct err *e)
+{
+    char path[PATH_MAX];
+    part_path(d, u, path);
+    int rc = u->held ? OK : keep_folder_of(path, e);
+    if (rc == OK) rc = file_add(path, u->held, m->data.data, m->data.len, 0644, e);
+    if (rc < 0) return rc;
+    hash_add(&u->hash, m->data.data, m->data.len);
+    u->held += m->data.len;
+    return OK;
+}
+
+int upload_part(struct db *d, const Grokd__Part *m, struct save_answer *a, struct err *e)
+{
+    struct upload *u = find(d, m->run, m->kind == GROKD__FILE_KIND__MODEL);
+    if (!is_it(u, m->attempt, m->epoch, m->size)) u = m->offset ? NULL : begin(d, m);
+    if (!u && !m->offset) return err_set(e, E_NOMEM, "no memory for a file in parts");
+    a->held = u ? u->held : 0;
+    if (m->offset > a->held) a->verdict = VERDICT_GAP;
+    if (!u || m->offset != u->held) return OK;
+    int rc = add(d, u, m, e);
+    a->held = u->held;
+    if (rc == OK || rc == E_NOMEM) return rc;
+    if (u->model) return rc == E_FULL ? rc : (e->code = E_STORE);
+    log_warn("checkpoint_lost", "run=%lld epoch=%lld error=%s", (long long)m->run,
+             (long long)m->epoch, e->text);
+    a->held = u->size;
+    drop(d, u);
+    return OK;
+}
+
+int upload_place(struct db *d, const struct save *s, int64_t epoch, bool model,
+                 const Grokd__File *file, const char *path, struct err *e)
+{
+    char beside[PATH_MAX], hex[HASH_HEX];
+    struct upload *u = find(d, s->run, model);
+    if (!is_it(u, s->attempt, epoch, file->size) || u->held != u->size)
+        return err_set(e, E_FILE, "%zu of %" PRIu64 " bytes of %s came",
+                       is_it(u, s->attempt, epoch, file->size) ? u->held : 0, file->size, path);
+    if (u->placed) return OK;
+    struct hash end = u->hash;
+    hash_end(&end, hex);
+    if (strcmp(hex, file->sha256) != 0)
+        return err_set(e, E_FILE, "%s: what came has SHA-256 %.12s, expected %.12s", path, hex,
+                       file->sha256);
+    part_path(d, u, beside);
+    int rc = file_place(beside, path, e);
+    u->placed = rc == OK;
+    return rc;
+}
+
+void upload_end(struct db *d, int64_t run)
+{
+    for (size_t i = 0; i < d->upload_count; i++)
+        if (d->uploads[i].run == run) d->uploads[i].over = true;
+}
+
+void upload_settle(struct db *d, bool committed)
+{
+    for (size_t i = d->upload_count; i-- > 0;) {
+        struct upload *u = &d->uploads[i];
+        if (committed && (u->placed || u->over))
+            drop(d, u);
+        else
+            u->over = false;
+    }
+}
+
+void upload_free(struct db *d)
+{
+    while (d->upload_count) drop(d, d->uploads);
+    free(d->uploads);
+    d->uploads = NULL;
+}

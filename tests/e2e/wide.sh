@@ -1,0 +1,84 @@
+#!/bin/bash
+# Networks so wide that their checkpoints and weights travel in parts: runs go on from them elsewhere, and end with
+# every number of those that were never interrupted.
+. "$(dirname "$0")/lib.sh"
+SWEEP=$ROOT/tests/e2e/wide.yaml
+QUICK="--heartbeat 500ms --lease 6s"
+
+# the_same: ... and nothing is left that was on its way.
+the_same() {
+    same_as_undisturbed
+    [ -z "$(ls "$DIR/data/checkpoints")" ]
+}
+
+# saved N: N runs that are under way have a checkpoint.
+saved() { holds "SELECT count(DISTINCT run_id) >= $1 FROM checkpoints JOIN runs USING (run_id)
+                 WHERE state = 'running' AND bytes > 1e7"; }
+
+travelling() { [ -n "$(ls "$DIR"/data/checkpoints/*.part)" ]; }
+
+# gone_on: every run that had a checkpoint when its attempt was lost went on after it.
+gone_on() {
+    holds "SELECT count(*) FROM attempts WHERE from_epoch > 1"
+    is "SELECT count(*) FROM events WHERE kind = 'checkpoint'" 0
+}
+
+test_runs_of_a_worker_killed_go_on_from_checkpoints_in_parts() {
+    coord --exit-when-done $QUICK "$SWEEP"
+    worker one -j 2
+    await 60 saved 2
+    kill -9 "$one_PID"
+    worker two -j 2
+    ends coord 0
+    gone_on
+    the_same
+}
+
+# What one process has of a file is worth nothing to the next: the worker sends it again.
+test_a_coordinator_killed_while_files_travel_gets_them_again() {
+    local endpoint round
+    coord $QUICK "$SWEEP"
+    endpoint=$(sed -n 's/^listening on //p' "$DIR/coord.out")
+    worker one -j 2
+    for round in 1 2 3; do
+        await 60 travelling
+        kill -9 "$coord_PID"
+        wait "$coord_PID" || true
+        start coord "$BUILD/grokd-coord" --dir "$DIR/data" --listen "$endpoint" $QUICK "$SWEEP"
+        await 20 listening
+    done
+    await 60 holds "SELECT min(state = 'finished') FROM runs"
+    kill -TERM "$coord_PID"
+    ends coord 0
+    is "SELECT sum(losses) + sum(failures) FROM runs" 0
+    the_same
+}
+
+test_a_worker_told_to_leave_saves_what_is_large_too() {
+    sed 's/checkpoint_every: .*/checkpoint_every: 10m/' "$SWEEP" >"$DIR/rarely.yaml"
+    coord --exit-when-done "$DIR/rarely.yaml"
+    worker one -j 2
+    await 60 holds "SELECT min(epochs_done) >= 2 FROM runs"
+    kill -TERM "$one_PID"
+    ends one 0
+    is "SELECT count(*), min(epoch = epochs_done) FROM checkpoints JOIN runs USING (run_id)" "2|1"
+    worker two -j 2
+    ends coord 0
+    is "SELECT sum(losses) + sum(failures) FROM runs" 0
+    gone_on
+    the_same
+}
+
+# Weights of 8 MB, a row and a file for each of the epochs asked for.
+test_models_too_large_for_a_message_are_kept() {
+    sed -e 's/hidden: .*/hidden: {value: 60000}/; s/seed: .*/seed: {value: 0}/; s/epochs: .*/epochs: {value: 3}/' \
+        -e 's/checkpoint_every: .*/save_model: [1, final]/' "$SWEEP" >"$DIR/models.yaml"
+    coord --exit-when-done --local 1 "$DIR/models.yaml"
+    ends coord 0
+    is "SELECT group_concat(epoch), min(bytes) > 8e6 FROM models" "1,3|1"
+    (cd "$DIR/data" && query "SELECT sha256 || '  ' || path FROM models" | sha256sum -c --quiet)
+    [ "$(ls "$DIR/data/models" | wc -l)" = 2 ]
+    ctl verify 1
+}
+
+run_tests
