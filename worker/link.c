@@ -2,6 +2,7 @@
 /* link: the worker's connection to the coordinator. */
 #include "worker/link.h"
 
+#include "common/hash.h"
 #include "common/log.h"
 #include "common/sock.h"
 
@@ -71,13 +72,15 @@ static int sock_begin(struct link *l, struct err *e)
 
 static void link_retry(void *ctx);
 
-/* This socket will not try again: another one will, later. */
+/* This socket will not try again: another one will, later; of many workers not all at once. */
 static void link_give_up(struct link *l, const char *event, const char *text)
 {
-    log_error(event, "endpoint=%s retry_ms=%lld error=%s", l->endpoint, (long long)l->pause_ms,
-              text);
+    uint32_t random;
+    hash_random(&random, sizeof random);
+    int64_t pause_ms = l->pause_ms - (int64_t)(random % (uint64_t)(l->pause_ms / 2));
+    log_error(event, "endpoint=%s retry_ms=%lld error=%s", l->endpoint, (long long)pause_ms, text);
     sock_shut(l);
-    timer_start(&l->retry, l->config.loop, l->pause_ms, 0, link_retry, l);
+    timer_start(&l->retry, l->config.loop, pause_ms, 0, link_retry, l);
     l->pause_ms = l->pause_ms * 2 < LINK_MAX_MS ? l->pause_ms * 2 : LINK_MAX_MS;
 }
 
