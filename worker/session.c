@@ -46,12 +46,14 @@ static double jitter(struct session *s)
     return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
 }
 
-/* When the next Hello is due if this one brings no Welcome. */
+/* When the next Hello is due if this one brings no Welcome. A Welcome may wait for the disk: until
+ * it comes, Hellos are what the coordinator hears of us, several in a lease. */
 static void hello_plan(struct session *s, int64_t now_ms)
 {
-    int64_t pause = s->set.hello_ms;
-    for (int i = 0; i < s->hellos && pause < s->set.hello_max_ms; i++) pause *= 2;
-    if (pause > s->set.hello_max_ms) pause = s->set.hello_max_ms;
+    int64_t pause = s->set.hello_ms, third = s->set.lease_ms / 3;
+    int64_t most = third < s->set.hello_max_ms ? third : s->set.hello_max_ms;
+    for (int i = 0; i < s->hellos && pause < most; i++) pause *= 2;
+    if (pause > most) pause = most;
     s->hellos++;
     s->hello_ms = now_ms + pause - (int64_t)((double)(pause / 2) * jitter(s));
 }

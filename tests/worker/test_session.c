@@ -52,6 +52,7 @@ void test_hello_is_repeated_with_growing_pauses_until_welcome(void **state)
     struct session *s;
     struct err e;
     script_settings(&set, 1);
+    set.lease_ms = 3 * set.hello_max_ms;
     assert_int_equal(session_open(&s, &set, 0, &e), OK);
     script_play(s, &(struct script_line){0, "start", "hello; start 0 Haswell"});
     int64_t now = 0, pause = 1000;
@@ -65,6 +66,26 @@ void test_hello_is_repeated_with_growing_pauses_until_welcome(void **state)
     }
     script_play(s, &(struct script_line){now + 1, "welcome 3", ""});
     script_play(s, &(struct script_line){now + 9000, "tick", ""});
+    session_close(&s);
+}
+
+/* Whoever is not heard for a lease loses its runs, though it may only be waiting for Welcome. */
+void test_pauses_between_hellos_stay_well_within_a_short_lease(void **state)
+{
+    (void)state;
+    struct session_settings set;
+    struct session *s;
+    struct err e;
+    script_settings(&set, 1);
+    set.lease_ms = 6000;
+    assert_int_equal(session_open(&s, &set, 0, &e), OK);
+    script_play(s, &(struct script_line){0, "start", "hello; start 0 Haswell"});
+    int64_t now = 0;
+    for (int i = 0; i < 20; i++) {
+        int64_t next = session_next_ms(s);
+        assert_in_range(next - now, 500, 2000);
+        script_play(s, &(struct script_line){now = next, "tick", "hello"});
+    }
     session_close(&s);
 }
 
