@@ -89,7 +89,8 @@ int session_file_part(struct session *s, struct session_turn *t)
 }
 
 /* To the slot that has just got the Work. */
-int session_file_tell(struct session_turn *t, uint32_t slot, struct session_run *r)
+int session_file_tell(struct session *s, struct session_turn *t, uint32_t slot,
+                      struct session_run *r)
 {
     wire_envelope m = GROKD__ENVELOPE__INIT;
     Grokd__Part part = GROKD__PART__INIT;
@@ -103,7 +104,8 @@ int session_file_tell(struct session_turn *t, uint32_t slot, struct session_run 
     for (size_t at = 0; at < r->fetch.size && rc == OK; at += part.data.len) {
         size_t left = r->fetch.size - at;
         part.offset = at;
-        part.data = (ProtobufCBinaryData){left < WIRE_PART ? left : WIRE_PART, r->fetch.data + at};
+        part.data = (ProtobufCBinaryData){left < s->set.part_bytes ? left : s->set.part_bytes,
+                                          r->fetch.data + at};
         rc = session_say_message(t, SESSION_ACT_TELL, slot, &m);
     }
     session_file_forget(r);

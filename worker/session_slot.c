@@ -113,7 +113,7 @@ static int slot_assign(struct session *s, struct session_turn *t, uint32_t i, st
     slot->run = r;
     r->slot = (int)i;
     int rc = session_say_bytes(t, SESSION_ACT_TELL, i, bytes, r->work_size);
-    if (rc == OK) rc = session_file_tell(t, i, r);
+    if (rc == OK) rc = session_file_tell(s, t, i, r);
     return rc < 0 ? rc
                   : session_say_run_note(t, "run_started", r, "slot=%u blas=%s", i, slot->family);
 }

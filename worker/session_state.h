@@ -128,7 +128,8 @@ int session_file_begin(struct session_run *r, const Grokd__Work *w, struct err *
 bool session_file_awaited(const struct session_run *r);
 /* Asks for the next part, if one is awaited. */
 int session_file_fetch(struct session *s, struct session_turn *t, struct session_run *r);
-int session_file_tell(struct session_turn *t, uint32_t slot, struct session_run *r);
+int session_file_tell(struct session *s, struct session_turn *t, uint32_t slot,
+                      struct session_run *r);
 void session_file_forget(struct session_run *r);
 
 /* ---- session_slot.c ---- */

@@ -30,6 +30,7 @@ void script_settings(struct session_settings *set, uint32_t slots)
 static struct words {
     char verb[32], word[32], family[32];
     long long slot, run, attempt, first, last;
+    long long offset, bytes, piece; /* of a file */
 } w;
 
 static void blas_fill(Grokd__Blas *b)
@@ -110,6 +111,70 @@ static int run_fill(wire_envelope *m, const char *event)
     return m->body_case != GROKD__ENVELOPE__BODY__NOT_SET;
 }
 
+/* Of a file its bytes are the low digits of their places. */
+static void part_fill(wire_envelope *m)
+{
+    static Grokd__Part part;
+    static uint8_t data[1000];
+    for (long long i = 0; i < w.piece && i < 1000; i++) data[i] = (uint8_t)(w.offset + i);
+    grokd__part__init(m->part = &part);
+    part.run = w.run;
+    part.attempt = w.attempt;
+    part.epoch = w.first;
+    part.offset = (uint64_t)w.offset;
+    part.size = (uint64_t)w.bytes;
+    part.data = (ProtobufCBinaryData){(size_t)w.piece, data};
+    m->body_case = GROKD__ENVELOPE__BODY_PART;
+}
+
+static void named_fill(wire_envelope *m)
+{
+    static char sha256[] = "0123456789012345678901234567890123456789012345678901234567890123";
+    static Grokd__Epochs epochs;
+    static Grokd__File file;
+    w.last = w.first;
+    grokd__epochs__init(m->epochs = &epochs);
+    epochs_fill(&epochs);
+    grokd__file__init(epochs.epochs[0]->checkpoint_file = &file);
+    file.size = (uint64_t)w.bytes;
+    file.sha256 = sha256;
+    m->body_case = GROKD__ENVELOPE__BODY_EPOCHS;
+}
+
+static int file_fill(wire_envelope *m, const char *event)
+{
+    static Grokd__Work work;
+    static Grokd__Blas blas;
+    static Grokd__Got got;
+    if (sscanf(event, "large %lld.%lld %31s %lld", &w.run, &w.attempt, w.family, &w.bytes) == 4) {
+        grokd__work__init(m->work = &work);
+        blas_fill(work.blas = &blas);
+        work.run = w.run;
+        work.attempt = w.attempt;
+        work.has_checkpoint_size = 1;
+        work.checkpoint_size = (uint64_t)w.bytes;
+        m->body_case = GROKD__ENVELOPE__BODY_WORK;
+    } else if (sscanf(event, "got %lld.%lld %lld %lld", &w.run, &w.attempt, &w.first, &w.bytes) ==
+               4) {
+        grokd__got__init(m->got = &got);
+        got.run = w.run;
+        got.attempt = w.attempt;
+        got.epoch = w.first;
+        got.held = (uint64_t)w.bytes;
+        got.has_gap = got.gap = strstr(event, "gap") != NULL;
+        m->body_case = GROKD__ENVELOPE__BODY_GOT;
+    } else if (sscanf(event, "part %lld.%lld %lld %lld/%lld %lld", &w.run, &w.attempt, &w.first,
+                      &w.offset, &w.bytes, &w.piece) == 6 ||
+               sscanf(event, "file %lld %lld.%lld %lld %lld/%lld %lld", &w.slot, &w.run, &w.attempt,
+                      &w.first, &w.offset, &w.bytes, &w.piece) == 7) {
+        part_fill(m);
+    } else if (sscanf(event, "named %lld %lld.%lld %lld %lld", &w.slot, &w.run, &w.attempt,
+                      &w.first, &w.bytes) == 5) {
+        named_fill(m);
+    }
+    return m->body_case != GROKD__ENVELOPE__BODY__NOT_SET;
+}
+
 static int slot_fill(wire_envelope *m, const char *event)
 {
     static Grokd__Ready ready;
@@ -142,7 +207,8 @@ wire_envelope *script_message(const char *event)
 {
     wire_envelope m = GROKD__ENVELOPE__INIT, *copy;
     m.major = WIRE_MAJOR;
-    if (!coordinator_fill(&m, event) && !run_fill(&m, event) && !slot_fill(&m, event))
+    if (!coordinator_fill(&m, event) && !run_fill(&m, event) && !slot_fill(&m, event) &&
+        !file_fill(&m, event))
         fail_msg("no such event: %s", event);
     struct err e;
     uint8_t *bytes;
@@ -179,7 +245,7 @@ static struct session_event event_make(const char *text)
         ev.message = m;
         bool slots = m->body_case == GROKD__ENVELOPE__BODY_READY ||
                      m->body_case == GROKD__ENVELOPE__BODY_EPOCHS ||
-                     m->body_case == GROKD__ENVELOPE__BODY_ENDED;
+                     m->body_case == GROKD__ENVELOPE__BODY_ENDED || !strncmp(text, "file", 4);
         if (slots) {
             ev.kind = SESSION_EVENT_SLOT;
             ev.slot = (uint32_t)w.slot;
@@ -197,6 +263,15 @@ static void holdings_text(Grokd__Holding **h, size_t n, char *out, size_t size)
         snprintf(out + used, size - used, " %" PRId64 ".%" PRId64 "@%" PRId64, h[i]->run,
                  h[i]->attempt, h[i]->epoch);
     }
+}
+
+static void part_text(const Grokd__Part *m, char *out, size_t size)
+{
+    size_t used = strlen(out);
+    snprintf(out + used, size - used, "%" PRId64 ".%" PRId64 " %" PRId64 " %" PRIu64 "+%zu", m->run,
+             m->attempt, m->epoch, m->offset, m->data.len);
+    for (size_t i = 0; i < m->data.len; i++)
+        assert_int_equal(m->data.data[i], (uint8_t)(m->offset + i));
 }
 
 static void sent_text(const wire_envelope *m, char *out, size_t size)
@@ -220,6 +295,13 @@ static void sent_text(const wire_envelope *m, char *out, size_t size)
                  m->ended->attempt, outcomes[m->ended->outcome], m->ended->epoch);
         return;
     case GROKD__ENVELOPE__BODY_GOODBYE: snprintf(out, size, "goodbye"); return;
+    case GROKD__ENVELOPE__BODY_PART:
+        snprintf(out, size, "part ");
+        return part_text(m->part, out, size);
+    case GROKD__ENVELOPE__BODY_FETCH:
+        snprintf(out, size, "fetch %" PRId64 ".%" PRId64 " %" PRIu64, m->fetch->run,
+                 m->fetch->attempt, m->fetch->offset);
+        return;
     default: fail_msg("the session sent what no worker says: body %d", (int)m->body_case);
     }
 }
@@ -227,6 +309,10 @@ static void sent_text(const wire_envelope *m, char *out, size_t size)
 static void told_text(const wire_envelope *m, uint32_t slot, char *out, size_t size)
 {
     bool work = m->body_case == GROKD__ENVELOPE__BODY_WORK;
+    if (m->body_case == GROKD__ENVELOPE__BODY_PART) {
+        snprintf(out, size, "part %u ", slot);
+        return part_text(m->part, out, size);
+    }
     if (!work && m->body_case != GROKD__ENVELOPE__BODY_STOP)
         fail_msg("slot %u was told what no slot hears: body %d", slot, (int)m->body_case);
     snprintf(out, size, "%s %u %" PRId64 ".%" PRId64, work ? "work" : "stop", slot,

@@ -7,10 +7,15 @@
  *   stop RUN.ATTEMPT | hello            (the last one is nothing that a coordinator says)
  *   ready SLOT FAMILY | epochs SLOT RUN.ATTEMPT FIRST LAST | ended SLOT RUN.ATTEMPT OUTCOME EPOCH
  *   died SLOT status|signal NUMBER
+ *   large RUN.ATTEMPT FAMILY BYTES      (work with a checkpoint that comes in parts)
+ *   part RUN.ATTEMPT EPOCH OFFSET/BYTES PIECE | got RUN.ATTEMPT EPOCH HELD [gap]
+ *   file SLOT RUN.ATTEMPT EPOCH OFFSET/BYTES PIECE | named SLOT RUN.ATTEMPT EPOCH BYTES
  *
  *   hello [RUN.ATTEMPT@EPOCH]... | heartbeat [...]... | goodbye | epochs RUN.ATTEMPT FIRST-LAST
  *   ended RUN.ATTEMPT OUTCOME EPOCH | start SLOT FAMILY | work SLOT RUN.ATTEMPT
  *   stop SLOT RUN.ATTEMPT | kill SLOT | pause SLOT | resume SLOT | exit CODE
+ *   part RUN.ATTEMPT EPOCH OFFSET+PIECE | fetch RUN.ATTEMPT OFFSET
+ *   part SLOT RUN.ATTEMPT EPOCH OFFSET+PIECE
  *   refused             (session_on returned an error)
  *
  * Every message is packed and unpacked with all checks on its way in and out. Notes are left out.

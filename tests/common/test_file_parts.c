@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+/* file: files that grow piece by piece, get their name when they are whole, and are read in pieces.
+ */
+#include "common/file.h"
+#include "tests/test.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[64], part[96], whole[96];
+static struct err e;
+
+static void make_temp(void)
+{
+    strcpy(dir, "/tmp/grokd-test-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    snprintf(part, sizeof part, "%s/part", dir);
+    snprintf(whole, sizeof whole, "%s/whole", dir);
+}
+
+static void remove_temp(void)
+{
+    unlink(part);
+    unlink(whole);
+    assert_int_equal(rmdir(dir), 0);
+}
+
+static off_t length(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) < 0 ? -1 : st.st_size;
+}
+
+void test_pieces_become_a_file_with_a_name(void **state)
+{
+    (void)state;
+    char text[8] = "";
+    make_temp();
+    assert_int_equal(file_add(part, 0, "one", 3, 0640, &e), OK);
+    assert_int_equal(file_add(part, 3, " two", 4, 0640, &e), OK);
+    assert_int_equal(file_place(part, whole, &e), OK);
+    assert_int_equal(length(part), -1);
+    assert_int_equal(file_read_at(whole, 2, text, 5, &e), OK);
+    assert_string_equal(text, "e two");
+    assert_int_equal(file_read_at(whole, 3, text, 5, &e), E_FILE);
+    assert_non_null(strstr(e.text, "ends at byte 7"));
+    remove_temp();
+}
+
+void test_a_piece_that_does_not_follow_changes_nothing(void **state)
+{
+    (void)state;
+    make_temp();
+    assert_int_equal(file_add(part, 3, " two", 4, 0640, &e), E_FILE); /* there is no file */
+    assert_int_equal(file_add(part, 0, "one", 3, 0640, &e), OK);
+    assert_int_equal(file_add(part, 4, "two", 3, 0640, &e), E_FILE);
+    assert_non_null(strstr(e.text, "has 3 bytes, expected 4"));
+    assert_int_equal(file_add(part, 2, "two", 3, 0640, &e), E_FILE);
+    assert_int_equal(length(part), 3);
+    assert_int_equal(file_add(part, 0, "", 0, 0640, &e), OK); /* from the beginning once more */
+    assert_int_equal(length(part), 0);
+    assert_int_equal(file_place(dir, whole, &e), E_FILE);
+    remove_temp();
+}
+
+/* The limit cuts the second piece in its middle. */
+void test_after_a_piece_that_could_not_be_written_the_file_is_as_before(void **state)
+{
+    (void)state;
+    struct rlimit before, small = {.rlim_cur = 6};
+    make_temp();
+    assert_int_equal(file_add(part, 0, "four", 4, 0640, &e), OK);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int rc = file_add(part, 4, "four", 4, 0640, &e);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(rc, E_IO);
+    assert_int_equal(length(part), 4);
+    assert_int_equal(file_add(part, 4, "four", 4, 0640, &e), OK);
+    assert_int_equal(length(part), 8);
+    remove_temp();
+}
