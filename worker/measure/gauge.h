@@ -54,12 +54,6 @@ static inline bool view_softmax(const struct view *v)
     return v->model->loss == LOSS_CROSS_ENTROPY;
 }
 
-/* Hidden layers are max(z, 0): slopes 0 and 1, outputs homogeneous of degree 1. */
-static inline bool view_relu(const struct view *v)
-{
-    return v->model->activation == ACTIVATION_RELU;
-}
-
 #define VIEW_LONGEST 1000 /* features of one kind in an epoch */
 
 /* Whether the epoch is one whose long features are kept, as its pruning curve is. */
