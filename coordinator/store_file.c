@@ -3,7 +3,7 @@
  *
  * A file that is not ours, or newer than this program, is left as it is: its first page is read
  * before SQLite ever sees it. A new file is made under another name and renamed when it is whole,
- * so that a half-made one never stands there.
+ * so that a half-made one never stands there; and only where there is certainly none.
  */
 #include "coordinator/store_db.h"
 
@@ -24,12 +24,20 @@ static int beside(char out[PATH_SIZE], const char *path, const char *suffix, str
     return n < PATH_SIZE ? OK : err_set(e, E_STORE, "%s: the path is too long", path);
 }
 
-static int64_t size_beside(const char *path, const char *suffix)
+/* Bytes of PATH with the suffix; -1: there is no such file. A file that cannot be looked at may
+ * well be there: that is an error. */
+static int size_beside(const char *path, const char *suffix, int64_t *bytes, struct err *e)
 {
     char name[PATH_SIZE];
     struct stat st;
-    if (beside(name, path, suffix, NULL) < 0 || stat(name, &st) < 0) return -1;
-    return st.st_size;
+    int rc = beside(name, path, suffix, e);
+    *bytes = -1;
+    if (rc < 0) return rc;
+    if (stat(name, &st) == 0)
+        *bytes = st.st_size;
+    else if (errno != ENOENT)
+        return err_errno(e, E_STORE, "%s: cannot be looked at", name);
+    return OK;
 }
 
 static void remove_all(const char *path)
@@ -57,11 +65,14 @@ static int probe_pair(const char *path, sqlite3 **writer, sqlite3 **reader, stru
     static const char write_sql[] = "PRAGMA journal_mode = WAL; CREATE TABLE t (x); "
                                     "INSERT INTO t VALUES (1)";
     int rw = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    int64_t log;
     if (sqlite3_open_v2(path, writer, rw, NULL) != SQLITE_OK ||
         sqlite3_exec(*writer, write_sql, NULL, NULL, NULL) != SQLITE_OK)
         return err_set(e, E_STORE, "%s: a trial database cannot be written: %s", path,
                        sqlite3_errmsg(*writer));
-    if (size_beside(path, "-wal") <= 0)
+    int rc = size_beside(path, "-wal", &log, e);
+    if (rc < 0) return rc;
+    if (log <= 0)
         return err_set(e, E_STORE,
                        "%s: this file system cannot hold a write-ahead log; use a local disk",
                        path);
@@ -172,23 +183,49 @@ static int sync_folder(const char *path, struct err *e)
     return rc;
 }
 
-static int make(const char *path, struct err *e)
+/* A log belongs to one file only: with another it would be played into the wrong pages. */
+static int check_no_log(const char *path, struct err *e)
+{
+    static const char *const suffixes[] = {"-wal", "-journal"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        int64_t bytes;
+        int rc = size_beside(path, suffixes[i], &bytes, e);
+        if (rc < 0) return rc;
+        if (bytes > 0)
+            return err_set(e, E_STORE,
+                           "%s: is missing, but its log (-wal or -journal) is there; put the file "
+                           "back or move the log away",
+                           path);
+    }
+    return OK;
+}
+
+/* Never in the place of something: a link whose disk is not mounted, or a file that was not seen.
+ * NFS knows no such rename, but links. */
+static int give_name(const char *fresh, const char *path)
+{
+    if (renameat2(AT_FDCWD, fresh, AT_FDCWD, path, RENAME_NOREPLACE) == 0) return 0;
+    if (errno != EINVAL && errno != ENOSYS) return -1;
+    return link(fresh, path) < 0 ? -1 : unlink(fresh);
+}
+
+/* `empty`: a file without a byte has the name already. */
+static int make(const char *path, bool empty, struct err *e)
 {
     char fresh[PATH_SIZE];
-    if (size_beside(path, "-wal") > 0 || size_beside(path, "-journal") > 0)
-        return err_set(e, E_STORE,
-                       "%s: is missing, but its log (-wal or -journal) is there; put the file back "
-                       "or move the log away",
-                       path);
-    int rc = beside(fresh, path, "-new", e);
+    int rc = check_no_log(path, e);
+    if (rc == OK) rc = beside(fresh, path, "-new", e);
     if (rc < 0) return rc;
     remove_all(fresh);
-    if ((rc = fill(fresh, e)) < 0) {
+    rc = fill(fresh, e);
+    if (rc == OK && empty && unlink(path) < 0)
+        rc = err_errno(e, E_STORE, "%s: is empty and cannot be removed", path);
+    if (rc == OK && give_name(fresh, path) < 0)
+        rc = err_errno(e, E_STORE, "%s: a new database cannot be given this name", path);
+    if (rc < 0) {
         remove_all(fresh);
         return rc;
     }
-    if (rename(fresh, path) < 0)
-        return err_errno(e, E_STORE, "%s: cannot be renamed to %s", fresh, path);
     return sync_folder(path, e);
 }
 
@@ -252,11 +289,15 @@ void db_reader(const struct db *d, char out[DB_READER])
 
 int db_file_check(const char *path, bool *unclean, struct err *e)
 {
-    int rc = check_folder(path, e);
+    int64_t bytes = 0, log = 0;
     *unclean = false;
+    int rc = check_folder(path, e);
+    if (rc == OK) rc = size_beside(path, "", &bytes, e);
     if (rc < 0) return rc;
-    if (size_beside(path, "") <= 0) return make(path, e);
-    if ((rc = check_header(path, e)) < 0) return rc;
-    *unclean = size_beside(path, "-wal") > 0;
+    if (bytes <= 0) return make(path, bytes == 0, e);
+    rc = check_header(path, e);
+    if (rc == OK) rc = size_beside(path, "-wal", &log, e);
+    if (rc < 0) return rc;
+    *unclean = log > 0;
     return *unclean ? check_log(path, e) : OK;
 }

@@ -98,6 +98,35 @@ void test_a_log_without_its_file_is_not_mixed_with_a_new_one(void **state)
     help_close(&h);
 }
 
+/* A link stands for a file that is out of reach; what it was must be there afterwards. */
+static void refused_for_a_link(const char *to, const char *why)
+{
+    struct help h;
+    struct err e = {0};
+    char line[512];
+    snprintf(line, sizeof line, "ln -s %s $DB", to);
+    prepare(&h, line);
+    assert_int_equal(store_open(&h.store, h.path, &h.state, &e), E_STORE);
+    if (!strstr(e.text, why)) fail_msg("no '%s' in: %s", why, e.text);
+    snprintf(line, sizeof line, "test \"$(readlink %s)\" = %s && ! ls %s | grep -v '^results.db$'",
+             h.path, to, h.dir);
+    assert_int_equal(system(line), 0);
+    help_close(&h);
+}
+
+void test_a_file_that_cannot_be_looked_at_is_not_taken_for_one_that_is_missing(void **state)
+{
+    (void)state;
+    refused_for_a_link("results.db", "results.db: cannot be looked at: ");
+}
+
+void test_a_link_to_a_disk_that_is_not_there_is_not_replaced(void **state)
+{
+    (void)state;
+    refused_for_a_link("/not/mounted/results.db", "results.db: a new database cannot be given this "
+                                                  "name: File exists");
+}
+
 void test_a_folder_that_is_missing_or_closed_is_named(void **state)
 {
     (void)state;
