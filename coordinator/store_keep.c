@@ -113,39 +113,50 @@ void keep_settle(struct db *d, bool committed)
     d->doomed_count = 0;
 }
 
-/* Whether a row names the file; a name begins with run and epoch. */
-static bool is_named(struct db *d, enum sql which, const char *name, const char *file)
+/* Whether a row names the file: 1, 0, or negative: who knows; a name begins with run and epoch. */
+static int is_named(struct db *d, enum sql which, const char *name, const char *file, struct err *e)
 {
     long long run, epoch;
     char stored[KEEP_NAME];
-    if (sscanf(file, "%lld-%lld", &run, &epoch) != 2) return false;
-    sqlite3_stmt *s = db_bind(d, which, NULL, "ii", (int64_t)run, (int64_t)epoch);
-    if (!s || db_step(d, s, NULL) != 1) return false;
+    if (sscanf(file, "%lld-%lld", &run, &epoch) != 2) return 0;
+    sqlite3_stmt *s = db_bind(d, which, e, "ii", (int64_t)run, (int64_t)epoch);
+    int rc = s ? db_step(d, s, e) : E_STORE;
+    if (rc != 1) return rc;
     db_text(s, 0, stored, sizeof stored);
     db_done(s);
     return strcmp(stored, name) == 0;
 }
 
-static void clean_folder(struct db *d, const char *folder, enum sql which)
+static int clean_file(struct db *d, const char *folder, enum sql which, const char *file,
+                      struct err *e)
 {
     char path[PATH_MAX], name[KEEP_NAME];
-    keep_path(d, folder, path);
-    DIR *list = opendir(path);
-    for (struct dirent *x; list && (x = readdir(list));) {
-        if (!isdigit((unsigned char)*x->d_name)) continue;
-        int n = snprintf(name, sizeof name, "%s/%s", folder, x->d_name);
-        if (n >= (int)sizeof name || is_named(d, which, name, x->d_name)) continue;
-        keep_path(d, name, path);
-        log_info("file_removed", "path=%s reason=%s", path, "no row names it");
-        unlink(path);
-    }
-    if (list) closedir(list);
+    int n = snprintf(name, sizeof name, "%s/%s", folder, file);
+    if (n >= (int)sizeof name || !isdigit((unsigned char)*file)) return OK;
+    int named = is_named(d, which, name, file, e);
+    if (named) return named < 0 ? named : OK;
+    keep_path(d, name, path);
+    log_info("file_removed", "path=%s reason=%s", path, "no row names it");
+    unlink(path);
+    return OK;
 }
 
-void keep_clean(struct db *d)
+static int clean_folder(struct db *d, const char *folder, enum sql which, struct err *e)
 {
-    clean_folder(d, "checkpoints", SQL_CHECKPOINT_GET);
-    clean_folder(d, "models", SQL_MODEL_GET);
+    char path[PATH_MAX];
+    int rc = OK;
+    keep_path(d, folder, path);
+    DIR *list = opendir(path);
+    for (struct dirent *x; list && rc == OK && (x = readdir(list));)
+        rc = clean_file(d, folder, which, x->d_name, e);
+    if (list) closedir(list);
+    return rc;
+}
+
+int keep_clean(struct db *d, struct err *e)
+{
+    int rc = clean_folder(d, "checkpoints", SQL_CHECKPOINT_GET, e);
+    return rc < 0 ? rc : clean_folder(d, "models", SQL_MODEL_GET, e);
 }
 
 /* ---- checkpoints ---- */

@@ -45,7 +45,8 @@ int keep_folder_of(const char *path, struct err *e);
 /* After a commit the files of dropped rows are removed, after a rollback they stay. */
 void keep_settle(struct db *d, bool committed);
 
-/* Removes what a crash left behind. */
-void keep_clean(struct db *d);
+/* Removes what a crash left behind; nothing more once the database cannot be asked what it names.
+ */
+int keep_clean(struct db *d, struct err *e);
 
 #endif

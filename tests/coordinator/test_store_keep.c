@@ -200,6 +200,37 @@ void test_a_model_trained_again_must_be_the_same(void **state)
     help_close(&h);
 }
 
+/* The first page of the table of models is spoiled: which files it names is not known. */
+void test_a_database_that_cannot_be_asked_costs_no_file(void **state)
+{
+    (void)state;
+    struct help h;
+    struct err e = {0};
+    char junk[64], command[256];
+    help_open_run(&h, 1);
+    send(&h, 1, 0, NULL, "model 0");
+    send(&h, 1, 1, "epoch 1", "model 1");
+    int64_t size = help_int(&h, "PRAGMA page_size");
+    int64_t root = help_int(&h, "SELECT rootpage FROM sqlite_schema WHERE name = 'models'");
+    store_close(&h.store);
+    store_state_free(&h.state);
+    snprintf(command, sizeof command, "cd %s && cp results.db copy", h.dir);
+    assert_int_equal(system(command), 0);
+    FILE *f = fopen(h.path, "r+");
+    memset(junk, 0xff, sizeof junk);
+    assert_int_equal(fseek(f, (root - 1) * size, SEEK_SET), 0);
+    assert_int_equal(fwrite(junk, sizeof junk, 1, f), 1);
+    fclose(f);
+    assert_int_equal(store_open(&h.store, h.path, &h.state, &e), E_STORE);
+    assert_non_null(strstr(e.text, "malformed"));
+    assert_true(there(&h, "models/1-0.safetensors") && there(&h, "models/1-1.safetensors"));
+    assert_int_equal(rename(path(&h, "copy"), h.path), 0);
+    help_reopen(&h);
+    assert_true(there(&h, "models/1-0.safetensors") && there(&h, "models/1-1.safetensors"));
+    go_on(&h, 1, 1, "epoch 1");
+    help_close(&h);
+}
+
 void test_a_checkpoint_that_cannot_be_written_stops_nothing(void **state)
 {
     (void)state;
