@@ -13,6 +13,18 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+/* What may pass: a disk without room, and a process or a system without a free descriptor. */
+static int code_of_errno(void)
+{
+    bool full = errno == ENOSPC || errno == EDQUOT || errno == EMFILE || errno == ENFILE;
+    return full ? E_FULL : E_IO;
+}
+
+static int code_of_open(void)
+{
+    return errno == ENOENT ? E_FILE : code_of_errno();
+}
+
 /* ---- reading -----------------------------------------------------------------------------------
  */
 
@@ -63,7 +75,10 @@ int file_read_at(const char *path, size_t offset, void *data, size_t size, struc
 {
     size_t got = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = OK;
-    if (fd < 0) return err_errno(e, E_FILE, "%s", path);
+    if (fd < 0) {
+        rc = code_of_open();
+        return err_errno(e, rc, "%s", path);
+    }
     while (got < size && rc == OK) {
         ssize_t n = pread(fd, (char *)data + got, size - got, (off_t)(offset + got));
         if (n > 0) got += (size_t)n;
@@ -76,11 +91,6 @@ int file_read_at(const char *path, size_t offset, void *data, size_t size, struc
 
 /* ---- writing -----------------------------------------------------------------------------------
  */
-
-static int code_of_errno(void)
-{
-    return errno == ENOSPC || errno == EDQUOT ? E_FULL : E_IO;
-}
 
 static int write_all(int fd, const char *data, size_t size)
 {
@@ -101,32 +111,31 @@ static void folder_of(const char *path, char out[PATH_MAX])
     snprintf(out, PATH_MAX, "%.*s", (int)(n ? n : 1), slash ? path : ".");
 }
 
-static int sync_folder(const char *path)
+static int open_folder(const char *path)
 {
     char folder[PATH_MAX];
     folder_of(path, folder);
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return -1;
-    int rc = fsync(fd), saved = errno;
-    close(fd);
-    errno = saved;
-    return rc;
+    return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Takes the descriptor of `beside`: its bytes become durable, then the name theirs. */
+/* Takes the descriptor of `beside`: its bytes become durable, then the name theirs. Whatever may
+ * pass is found out before the file has its name. */
 static int place(int fd, const char *beside, const char *path, struct err *e)
 {
+    int rc = OK, folder = -1;
     bool synced = fsync(fd) == 0;
     int saved = errno;
     bool closed = close(fd) == 0;
     if (!synced) errno = saved;
-    if (!synced || !closed || rename(beside, path) < 0) {
-        int rc = code_of_errno();
-        return err_errno(e, rc, "write %s", path);
+    if (!synced || !closed || (folder = open_folder(path)) < 0 || rename(beside, path) < 0) {
+        rc = code_of_errno();
+        err_errno(e, rc, "write %s", path);
+    } else if (fsync(folder) < 0) {
+        rc = code_of_errno();
+        err_errno(e, rc, "sync the folder of %s", path);
     }
-    if (sync_folder(path) == 0) return OK;
-    int rc = code_of_errno();
-    return err_errno(e, rc, "sync the folder of %s", path);
+    if (folder >= 0) close(folder);
+    return rc;
 }
 
 int file_write(const char *path, const void *data, size_t size, mode_t mode, struct err *e)
@@ -152,8 +161,10 @@ int file_write(const char *path, const void *data, size_t size, mode_t mode, str
 
 int file_place(const char *from, const char *path, struct err *e)
 {
-    int fd = open(from, O_WRONLY | O_CLOEXEC);
-    return fd < 0 ? err_errno(e, E_FILE, "%s", from) : place(fd, from, path, e);
+    int fd = open(from, O_WRONLY | O_CLOEXEC), rc;
+    if (fd >= 0) return place(fd, from, path, e);
+    rc = code_of_open();
+    return err_errno(e, rc, "%s", from);
 }
 
 int file_add(const char *path, size_t offset, const void *data, size_t size, mode_t mode,
@@ -161,7 +172,7 @@ int file_add(const char *path, size_t offset, const void *data, size_t size, mod
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC | (offset ? 0 : O_CREAT | O_TRUNC), mode), rc;
     if (fd < 0) {
-        rc = errno == ENOENT ? E_FILE : code_of_errno();
+        rc = code_of_open();
         return err_errno(e, rc, "%s", path);
     }
     off_t end = lseek(fd, 0, SEEK_END);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* file: whole files, folders, and the lock of a folder. Every descriptor is close-on-exec. */
+/* file: whole files, folders, and the lock of a folder. Every descriptor is close-on-exec. Where
+ * E_FULL is returned, the disk has no room or no descriptor is free, and the same may succeed
+ * later.
+ */
 #ifndef GROKD_COMMON_FILE_H
 #define GROKD_COMMON_FILE_H
 
@@ -12,18 +15,22 @@
 /* Reads a regular file of at most `limit` bytes; a zero byte follows the last. Gives (free). */
 int file_read(const char *path, size_t limit, char **data, size_t *size, struct err *e);
 
-/* Writes a file whole or not at all, durably: beside it, fsync, rename, fsync of the folder. */
+/* Writes a file whole or not at all, durably: beside it, fsync, rename, fsync of the folder.
+ * E_FULL, E_IO. */
 int file_write(const char *path, const void *data, size_t size, mode_t mode, struct err *e);
 
 /* Adds bytes at the end of a file that has `offset` bytes, or at its beginning, whatever was there;
- * not durably. E_FILE: it has another length. After an error it is as long as before, or gone. */
+ * not durably. E_FILE: it has another length, or is gone; E_FULL, E_IO. After an error it is as
+ * long as before, or gone. */
 int file_add(const char *path, size_t offset, const void *data, size_t size, mode_t mode,
              struct err *e);
 
-/* Makes a file durable and gives it its name, in the same folder. */
+/* Makes a file durable and gives it its name, in the same folder. E_FILE: it is gone; E_FULL, E_IO.
+ */
 int file_place(const char *from, const char *path, struct err *e);
 
-/* Reads exactly `size` bytes that begin at `offset`; E_FILE: there are fewer. */
+/* Reads exactly `size` bytes that begin at `offset`. E_FILE: there are fewer, or no such file;
+ * E_FULL, E_IO: what is there is not known. */
 int file_read_at(const char *path, size_t offset, void *data, size_t size, struct err *e);
 
 /* Makes a folder and those above it (mode for the last, 0777 and umask above); fine if it is there.

@@ -232,15 +232,15 @@ int keep_forget(struct db *d, int64_t run, struct err *e)
     return rc < 0 ? rc : db_do(d, SQL_CHECKPOINTS_DROP, e, "i", run);
 }
 
-/* A checkpoint as its row describes it. */
+/* A checkpoint as its row describes it; the newest one of an epoch before `before`. */
 struct keep_row {
     int64_t epoch, bytes;
     char name[KEEP_NAME], sha256[HASH_HEX];
 };
 
-static int newest(struct db *d, int64_t run, struct keep_row *r, struct err *e)
+static int newest(struct db *d, int64_t run, int64_t before, struct keep_row *r, struct err *e)
 {
-    sqlite3_stmt *q = db_bind(d, SQL_CHECKPOINT_NEWEST, e, "i", run);
+    sqlite3_stmt *q = db_bind(d, SQL_CHECKPOINT_NEWEST, e, "ii", run, before);
     int rc = q ? db_step(d, q, e) : E_STORE;
     if (rc != 1) return rc;
     r->epoch = sqlite3_column_int64(q, 0);
@@ -297,21 +297,42 @@ static int read_checked(const struct db *d, const struct keep_row *r, struct sav
     return OK;
 }
 
-/* The newest one: 1 and it was tried; 0: there is none. */
-static int try_newest(struct db *d, const struct save *s, struct save_answer *a, struct err *e)
+static int drop_torn(struct db *d, int64_t run, const struct keep_row *r, struct err *e)
 {
-    char text[sizeof e->text + 64];
+    int rc = doom(d, r->name, e);
+    return rc < 0 ? rc : db_do(d, SQL_CHECKPOINT_DROP, e, "ii", run, r->epoch);
+}
+
+/* A file that is torn or gone is dropped with its row; one that could not be read, for whatever
+ * reason, may be whole: it is passed over this time. */
+static int no_use(struct db *d, const struct save *s, const struct keep_row *r,
+                  const struct err *why, struct err *e)
+{
+    char text[sizeof why->text + 96];
+    bool torn = why->code == E_FILE;
+    snprintf(text, sizeof text, "the checkpoint of epoch %" PRId64 " %s: %s", r->epoch,
+             torn ? "is of no use" : "could not be read and is kept", why->text);
+    log_warn(torn ? "checkpoint_torn" : "checkpoint_unread", "run=%lld epoch=%lld error=%s",
+             (long long)s->run, (long long)r->epoch, why->text);
+    int rc = save_event(d, s, "checkpoint", text, e);
+    return rc == OK && torn ? drop_torn(d, s->run, r, e) : rc;
+}
+
+/* The newest one before an epoch, which is then its own: 1 and it was tried; 0: there is none.
+ * Parts are read from the newest of all: one that needs them does not serve when that was passed
+ * over. */
+static int try_newest(struct db *d, const struct save *s, int64_t *before, bool *passed,
+                      struct save_answer *a, struct err *e)
+{
     struct keep_row r;
-    struct err why;
-    int rc = newest(d, s->run, &r, e);
+    struct err why = {0};
+    int rc = newest(d, s->run, *before, &r, e);
+    if (rc == 1 && *passed && !wire_file_fits((size_t)r.bytes)) rc = 0;
     if (rc != 1 || read_checked(d, &r, a, &why) == OK) return rc;
-    snprintf(text, sizeof text, "the checkpoint of epoch %" PRId64 " is of no use: %s", r.epoch,
-             why.text);
-    log_warn("checkpoint_torn", "run=%lld epoch=%lld error=%s", (long long)s->run,
-             (long long)r.epoch, why.text);
-    rc = save_event(d, s, "checkpoint", text, e);
-    if (rc == OK) rc = doom(d, r.name, e);
-    if (rc == OK) rc = db_do(d, SQL_CHECKPOINT_DROP, e, "ii", s->run, r.epoch);
+    if (why.code == E_FULL) return err_set(e, E_FULL, "%s", why.text);
+    *before = r.epoch;
+    *passed |= why.code != E_FILE;
+    rc = no_use(d, s, &r, &why, e);
     return rc < 0 ? rc : 1;
 }
 
@@ -320,16 +341,17 @@ int keep_read(struct db *d, const struct save *s, struct save_answer *a, struct 
     char path[PATH_MAX];
     struct keep_row r;
     struct err why;
-    int rc = newest(d, s->run, &r, e);
+    int rc = newest(d, s->run, INT64_MAX, &r, e);
     a->epoch = 0;
     if (rc != 1 || s->count >= r.bytes) return rc < 0 ? rc : OK;
     size_t left = (size_t)(r.bytes - s->count), n = left < WIRE_PART ? left : WIRE_PART;
     uint8_t *data = malloc(n);
     if (!data) return err_set(e, E_NOMEM, "no memory for %zu bytes of a checkpoint", n);
     keep_path(d, r.name, path);
-    if (file_read_at(path, (size_t)s->count, data, n, &why) < 0) {
-        log_warn("checkpoint_gone", "run=%lld error=%s", (long long)s->run, why.text);
+    if ((rc = file_read_at(path, (size_t)s->count, data, n, &why)) < 0) {
         free(data);
+        if (rc == E_FULL) return err_set(e, rc, "%s", why.text);
+        log_warn("checkpoint_gone", "run=%lld error=%s", (long long)s->run, why.text);
         return OK;
     }
     a->epoch = r.epoch;
@@ -342,8 +364,11 @@ int keep_read(struct db *d, const struct save *s, struct save_answer *a, struct 
 
 int keep_find(struct db *d, const struct save *s, struct save_answer *a, struct err *e)
 {
+    int64_t before = INT64_MAX;
+    bool passed = false;
     int rc = 1;
-    while (rc == 1 && !a->checkpoint && !a->file_size) rc = try_newest(d, s, a, e);
+    while (rc == 1 && !a->checkpoint && !a->file_size)
+        rc = try_newest(d, s, &before, &passed, a, e);
     return rc < 0 ? rc : OK;
 }
 

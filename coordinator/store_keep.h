@@ -17,11 +17,12 @@ int keep_checkpoint(struct db *d, const struct save *s, const Grokd__Epoch *m, s
 
 /* The newest checkpoint of s->run whose epoch is stored and whose hash is right, into the answer
  * (gives; of one too large for a message the size); older ones if need be, with a row of events for
- * each that was torn. */
+ * each that was torn, and is dropped, or could not be read, and stays. E_FULL: no descriptor is
+ * free to look. */
 int keep_find(struct db *d, const struct save *s, struct save_answer *a, struct err *e);
 
 /* A part of the newest checkpoint of s->run from byte s->count on into the answer (gives); none
- * when there is no such file any more. */
+ * when there is no such file any more. E_FULL as above. */
 int keep_read(struct db *d, const struct save *s, struct save_answer *a, struct err *e);
 
 /* Whether a row names the file of this epoch: of a checkpoint, by this attempt. */

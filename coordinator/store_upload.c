@@ -71,6 +71,15 @@ static int add(struct db *d, struct upload *u, const Grokd__Part *m, struct err 
     return OK;
 }
 
+/* What was held is gone, or is not what was written: it is asked for from its beginning. */
+static int again(struct db *d, struct upload *u, struct save_answer *a)
+{
+    a->held = 0;
+    a->verdict = VERDICT_GAP;
+    drop(d, u);
+    return OK;
+}
+
 int upload_part(struct db *d, const Grokd__Part *m, struct save_answer *a, struct err *e)
 {
     struct upload *u = find(d, m->run, m->kind == GROKD__FILE_KIND__MODEL);
@@ -81,7 +90,8 @@ int upload_part(struct db *d, const Grokd__Part *m, struct save_answer *a, struc
     if (!u || m->offset != u->held) return OK;
     int rc = add(d, u, m, e);
     a->held = u->held;
-    if (rc == OK || rc == E_NOMEM) return rc;
+    if (rc == OK) return rc;
+    if (u->model && rc == E_FILE && u->held) return again(d, u, a);
     if (u->model) return rc == E_FULL ? rc : (e->code = E_STORE);
     log_warn("checkpoint_lost", "run=%lld epoch=%lld error=%s", (long long)m->run,
              (long long)m->epoch, e->text);
