@@ -74,6 +74,7 @@ struct run {
     int64_t since_ms; /* in this state */
     struct run_lease lease;
     struct run_ending *ending; /* NULL: not ended; owned */
+    bool reported;             /* epochs of it, of any attempt, were handed to the store */
     bool explained;            /* that no worker can take it was said */
 };
 

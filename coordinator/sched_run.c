@@ -129,7 +129,7 @@ int turn_change(struct turn *t, struct run *r, const struct change *c)
         worker_release(t, r);
         run_ending_free(r);
         /* Nothing was ever reported: its numbers are not bound to these kernels yet. */
-        if (r->is.epochs_done < 0 && r->lease.epoch < 0) memset(&r->is.blas, 0, sizeof r->is.blas);
+        if (r->is.epochs_done < 0 && !r->reported) memset(&r->is.blas, 0, sizeof r->is.blas);
     }
     /* A run of a paused sweep waits in the database. */
     if ((fx & FX_FORGET) ||
@@ -201,6 +201,7 @@ int turn_epochs(struct turn *t, struct worker *w)
     if (t->ev->last > r->is.params.epochs || r->lease.unanswered == UNANSWERED)
         return disbelieve(t, r);
     int rc = turn_change(t, r, &c);
+    r->reported = true;
     r->lease.unanswered++;
     if (r->lease.epoch < 0) r->lease.epoch = t->ev->first - 1; /* resumed: it did not train those */
     run_heard(r, t->ev->last, t->now_ms);

@@ -144,60 +144,6 @@ void test_a_fetch_asked_before_a_cancel_brings_nothing_back(void **state)
     world_close(&w);
 }
 
-/* ---- kernels -----------------------------------------------------------------------------------
- */
-
-static void hello_with(struct world *w, uint64_t peer, const char *family, const char *fingerprint)
-{
-    struct save_blas offer = {0};
-    char uuid[16];
-    snprintf(uuid, sizeof uuid, "u%llu", (unsigned long long)peer);
-    snprintf(offer.family, sizeof offer.family, "%s", family);
-    snprintf(offer.fingerprint, sizeof offer.fingerprint, "%s", fingerprint);
-    struct event ev = {.kind = EVENT_HELLO,
-                       .peer = peer,
-                       .user = "key",
-                       .uuid = uuid,
-                       .slots = 1,
-                       .offers = &offer,
-                       .offer_count = 1};
-    world_on(w, &ev);
-    world_answers(w);
-}
-
-void test_a_run_goes_on_only_with_the_kernels_that_made_its_first_numbers(void **state)
-{
-    (void)state;
-    struct world w;
-    world_open(&w, 1, 0);
-    hello_with(&w, 7, "Haswell", "aa");
-    world_epochs(&w, 7, 1, 1, 0, 4);
-    world_ended(&w, 7, 1, 1, OUTCOME_RETURNED);
-    struct event bye = {.kind = EVENT_GOODBYE, .peer = 7};
-    world_on(&w, &bye);
-    world_answers(&w);
-    hello_with(&w, 8, "Prescott", "bb"); /* another family */
-    hello_with(&w, 9, "Haswell", "cc");  /* another version of the same */
-    assert_int_equal(w.runs[1].state, RUN_WAITING);
-    hello_with(&w, 10, "Haswell", "aa");
-    assert_int_equal(w.runs[1].state, RUN_RUNNING);
-    assert_int_equal(w.runs[1].attempt, 2);
-    world_close(&w);
-}
-
-void test_a_sweep_may_ask_for_a_family(void **state)
-{
-    (void)state;
-    struct world w;
-    world_open(&w, 2, 0);
-    snprintf(w.s.sweeps[0].settings.blas, sizeof w.s.sweeps[0].settings.blas, "Prescott");
-    hello_with(&w, 7, "Haswell", "aa");
-    assert_int_equal(w.runs[1].state, RUN_WAITING);
-    world_hello(&w, 8, 1);
-    assert_non_null(strstr(w.text, "-> 8 work 1/1 Prescott"));
-    world_close(&w);
-}
-
 void test_a_run_that_nobody_can_take_is_explained_once(void **state)
 {
     (void)state;
