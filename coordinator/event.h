@@ -14,7 +14,9 @@
 #define EVENT_LIST(X)                                                                              \
     X(EVENT_START)     /* first of all: next_sweep, next_worker, sweeps, runs (those running) */   \
     X(EVENT_TICK)      /* time passed; what had arrived has been handed over before */             \
-    X(EVENT_HELLO)     /* peer, user, uuid, slots, offers, holdings; the message is saved */       \
+    X(EVENT_FULL)      /* full: whether the store waits; it has changed */                         \
+    X(EVENT_HELLO)     /* peer, user, uuid, slots, offers, holdings, welcoming; the message is     \
+                          saved */                                                                 \
     X(EVENT_HEARTBEAT) /* peer, holdings */                                                        \
     X(EVENT_EPOCHS)    /* peer, run, attempt, first, last; the message is saved */                 \
     X(EVENT_PART)      /* peer, run, attempt: of a file of an epoch; the message is saved */       \
@@ -63,6 +65,9 @@ struct event {
     size_t offer_count;
     const struct event_holding *holdings;
     size_t holding_count;
+    bool welcoming; /* a Welcome to this peer still waits for the store */
+
+    bool full; /* the store waits for room, or for another writer to end */
 
     int64_t run, attempt;
     int64_t first, last; /* epochs of the message */

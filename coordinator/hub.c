@@ -252,6 +252,16 @@ static int from_owner(struct hub *h, uint64_t peer, const wire_envelope *m, stru
     return reply(h, peer, SEND_ANSWER, 2, "this endpoint takes commands only", e);
 }
 
+/* Whether a Welcome to the peer waits for the store. */
+static bool is_welcoming(const struct hub *h, uint64_t peer)
+{
+    for (size_t i = h->first; i < h->first + h->count; i++)
+        if (h->queue[i].peer == peer &&
+            h->queue[i].message->body_case == GROKD__ENVELOPE__BODY_WELCOME)
+            return true;
+    return false;
+}
+
 int hub_message(struct hub *h, uint64_t peer, const char *user, bool local, wire_envelope *m,
                 struct moment at, struct err *e)
 {
@@ -275,6 +285,7 @@ int hub_message(struct hub *h, uint64_t peer, const char *user, bool local, wire
     } else {
         x.event.peer = peer;
         x.event.user = user;
+        x.event.welcoming = x.event.kind == EVENT_HELLO && is_welcoming(h, peer);
         if (x.event.kind == EVENT_EPOCHS) h->epochs += x.event.last - x.event.first + 1;
         rc = turn(h, &x.event, m, at, e);
     }
@@ -300,6 +311,15 @@ static void add_checkpoint(struct hub *h, struct save_answer *a)
     }
 }
 
+/* The store begins to wait, or ends it. */
+static int note_full(struct hub *h, bool full, struct moment at, struct err *e)
+{
+    const struct event ev = {.kind = EVENT_FULL, .full = full};
+    if (h->full == full) return OK;
+    h->full = full;
+    return turn(h, &ev, NULL, at, e);
+}
+
 int hub_collect(struct hub *h, struct moment at, struct err *e)
 {
     struct store_result r = {0};
@@ -313,10 +333,10 @@ int hub_collect(struct hub *h, struct moment at, struct err *e)
         rc = turn(h, &ev, NULL, at, e);
     }
     if (rc == OK) {
-        h->full = r.full;
         h->busy = r.busy;
         if (r.ticket > h->durable) h->durable = r.ticket;
         release(h);
+        rc = note_full(h, r.full, at, e);
     }
     store_result_free(&r);
     return rc;

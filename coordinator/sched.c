@@ -134,6 +134,7 @@ static int take(struct turn *t)
     switch (t->ev->kind) {
     case EVENT_START: return start(t);
     case EVENT_TICK: return turn_leases(t);
+    case EVENT_FULL: turn_full(t); return OK;
     case EVENT_HELLO: return turn_hello(t);
     case EVENT_HEARTBEAT:
     case EVENT_EPOCHS:

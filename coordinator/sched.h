@@ -15,7 +15,8 @@
  *     all failed within a minute gets no more, and these failures are taken back, except of a run
  *     that was allowed no other;
  *   - a worker that hands a run back is leaving: it gets nothing until it says Hello again;
- *   - after a pause of the coordinator, or its start, every lease runs anew.
+ *   - after a pause of the coordinator, or its start, every lease runs anew;
+ *   - while the store waits nothing is handed out, and nothing that waits to be sent is missed.
  *
  * On any error memory is spoiled: carry nothing out, end the process, begin from the database.
  */
@@ -101,10 +102,12 @@ struct sched {
     size_t command_count, command_room;
     int64_t next_sweep, next_worker, next_command;
     int64_t tick_ms; /* time of the last tick, or of the start */
+    int64_t full_ms; /* since when the store waits, if it does */
     bool started, stopping;
     bool fetching; /* an answer to a FETCH is on its way */
     bool stale;    /* that answer must not be used */
     bool more;     /* the database may hold waiting runs that the table does not */
+    bool full;     /* the store waits: what is decided reaches nobody */
     bool look;     /* and they may come before those in the table */
     bool idle;     /* some worker has a free slot and found nothing for it */
     bool dirty;    /* something was freed or added: hand out work */

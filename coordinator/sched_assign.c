@@ -100,7 +100,7 @@ int turn_assign(struct turn *t)
 {
     struct sched *s = t->s;
     struct sched_totals sum;
-    if (!s->dirty || s->stopping || !s->worker_count) return OK;
+    if (!s->dirty || s->stopping || s->full || !s->worker_count) return OK;
     s->dirty = false;
     int rc = deal(t, 0);
     sched_totals(s, &sum);

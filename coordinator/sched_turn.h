@@ -61,6 +61,7 @@ int turn_hello(struct turn *t);
 int turn_heartbeat(struct turn *t, struct worker *w);
 int turn_goodbye(struct turn *t, struct worker *w);
 int turn_leases(struct turn *t);
+void turn_full(struct turn *t);
 int turn_keys(struct turn *t);
 
 /* sched_sweep.c: sweeps and the commands of people. */

@@ -116,7 +116,8 @@ static void claim(struct turn *t, struct worker *w)
 }
 
 /* What we think it holds and it does not: handed back without blame. Work that was sent less than
- * `grace_ms` ago may still be on its way. */
+ * `grace_ms` ago may still be on its way; that of a connection which the store keeps waiting has
+ * not left. */
 static int miss(struct turn *t, struct worker *w, int64_t grace_ms)
 {
     const struct change c = {.event = RUN_ON_GIVE_BACK,
@@ -202,7 +203,7 @@ int turn_heartbeat(struct turn *t, struct worker *w)
         w->seen_ms = t->now_ms;
     }
     claim(t, w);
-    return miss(t, w, t->s->config.lease_ms);
+    return t->s->full ? OK : miss(t, w, t->s->config.lease_ms);
 }
 
 static const char *objection(const struct event *ev, const struct worker *known)
@@ -295,7 +296,12 @@ int turn_hello(struct turn *t)
         turn_refuse(t, why);
         return OK;
     }
-    if (other && other != w) rc = drop(t, other, &left); /* one peer, one worker */
+    bool same = other && other == w;
+    if (same && t->ev->welcoming) { /* what it waits for is under way */
+        w->heard_ms = t->now_ms;
+        return OK;
+    }
+    if (other && !same) rc = drop(t, other, &left); /* one peer, one worker */
     if (rc == OK && w && w->peer && w->peer != t->ev->peer) {
         /* If somebody still listens there, it is a copy of the process: it must end. */
         struct send *x = actions_send(t->out, SEND_REFUSE, w->peer);
@@ -310,7 +316,7 @@ int turn_hello(struct turn *t)
     if (was_gone) note_worker(t, w, back ? "gone" : "new", "connected", t->now_ms, w->uuid);
     claim(t, w);
     t->s->dirty = true;
-    return miss(t, w, 0);
+    return t->s->full && same ? OK : miss(t, w, 0);
 }
 
 /* ---- leases ------------------------------------------------------------------------------------
@@ -333,6 +339,21 @@ static void renew_all(struct turn *t)
         r->lease.heard_ms = t->now_ms;
         if (awaited(t, r)) r->lease.given_ms = t->now_ms;
     }
+}
+
+/* The store waits, or goes on: then what it kept waiting leaves, and only now is on its way. */
+void turn_full(struct turn *t)
+{
+    struct sched *s = t->s;
+    int64_t waited_ms = t->now_ms - s->full_ms;
+    if (s->full == t->ev->full) return;
+    s->full = t->ev->full;
+    s->full_ms = t->now_ms;
+    if (s->full) return;
+    for (size_t i = 0; i < s->runs.count; i++)
+        s->runs.by_number[i]->lease.given_ms += waited_ms; /* their order stays */
+    renew_all(t);
+    s->dirty = true;
 }
 
 /* Whether a run has been silent for too long. One that waits for our acknowledgement is not: a full

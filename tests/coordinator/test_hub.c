@@ -179,6 +179,24 @@ void test_heartbeats_are_answered_without_waiting_for_the_disk(void **state)
     rig_close(&r);
 }
 
+void test_who_greets_again_before_the_disk_answers_gets_one_welcome_and_one_run(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_open(&r, 2);
+    for (int i = 0; i < 200; i++) rig_hello(&r, 7, 0, 0);
+    assert_int_equal(r.hub.count, 2);
+    rig_settle(&r);
+    assert_int_equal(r.sent_count, 2);
+    assert_int_equal(r.sent[0]->welcome->worker, 1);
+    assert_int_equal(r.sent[1]->work->run, 1);
+    assert_int_equal(help_int(&r.base, "SELECT max(attempt) FROM runs"), 1);
+    rig_hello(&r, 7, 1, 1); /* that Welcome has left: another one is due */
+    rig_settle(&r);
+    assert_int_equal(r.sent_count, 3);
+    rig_close(&r);
+}
+
 void test_each_door_takes_only_its_own_kind_of_message(void **state)
 {
     (void)state;

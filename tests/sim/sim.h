@@ -164,6 +164,7 @@ struct store {
     struct save_answer *answers; /* of what is committed and not collected */
     size_t answer_count, answer_room;
     int64_t full_until_ms, slow_until_ms;
+    bool full;          /* what is being written found no room */
     bool fails, failed; /* the next sync; the store is dead */
     bool collect_due;   /* an event is on its way */
 };

@@ -210,5 +210,7 @@ void sim_coord_collect(struct sim *w, struct sim_event *ev)
     if (!w->coord.up || ev->generation != w->coord.generation || !awake(w, ev)) return;
     w->events++;
     sim_note(w, "collect", 0, (int64_t)w->store.committed, (int64_t)w->store.answer_count, 0);
-    after(w, hub_collect(&w->coord.hub, moment(w), &e), &e);
+    int rc = hub_collect(&w->coord.hub, moment(w), &e);
+    if (w->coord.hub.full && w->coord.hub.sched.dirty) sim_cover(w, COVER_held_back);
+    after(w, rc, &e);
 }

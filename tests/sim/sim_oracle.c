@@ -10,8 +10,8 @@
  *   I7  what is kept in memory is bounded
  *   I8  once faults stop, every run comes to its end
  *
- * and besides: nobody is judged by a lease during which nobody could be heard, and no failure is
- * counted that did not happen. */
+ * and besides: nobody is judged by a lease during which nobody could be heard, no failure is
+ * counted that did not happen, and nothing is handed out while the store is known to wait. */
 #include "tests/sim/sim.h"
 #include "worker/session_state.h"
 
@@ -123,6 +123,8 @@ static void assigned(struct sim *w, const struct save *x, struct sim_ledger *l)
         sim_wrong(w, "I3: run %lld gets attempt %lld after %lld", (long long)x->run,
                   (long long)x->attempt, (long long)l->named_attempt);
     l->named_attempt = x->attempt;
+    if (w->coord.hub.full)
+        sim_wrong(w, "run %lld is handed out while the store waits", (long long)x->run);
     for (size_t i = 0; i < s->worker_count; i++)
         if (s->workers[i].number == x->worker && sim_serial(s->workers[i].uuid) < 0)
             l->tainted = true;

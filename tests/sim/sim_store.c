@@ -46,7 +46,7 @@ static void forget_memory(struct store *s)
     s->answers = NULL;
     s->answer_count = s->answer_room = 0;
     s->submitted = s->committed = 0;
-    s->failed = s->collect_due = false;
+    s->failed = s->full = s->collect_due = false;
     memset(s->uploads, 0, sizeof s->uploads);
 }
 
@@ -82,6 +82,7 @@ static void write_group(struct store *s)
     s->count -= s->committing;
     s->committed += s->committing;
     s->committing = 0;
+    s->full = false;
     if (!s->count) s->first = 0;
 }
 
@@ -98,6 +99,7 @@ void sim_store_commit(struct sim *w)
     sim_note(w, "commit", 0, (int64_t)s->committing, (int64_t)s->committed, s->fails);
     if (s->full_until_ms > w->now_ms) { /* the same group again */
         sim_cover(w, COVER_store_full);
+        s->full = true;
         sim_at(w, s->full_until_ms, EV_COMMIT, 0, 0, w->coord.generation, NULL);
         tell(s, w->mix.collect_ms);
         return;
@@ -153,7 +155,7 @@ int store_collect(struct store *s, struct store_result *out, struct err *e)
     s->collect_due = false;
     if (s->failed) return err_set(e, E_STORE, "the disk failed");
     out->ticket = s->committed;
-    out->full = s->full_until_ms > s->sim->now_ms;
+    out->full = s->full;
     out->answers = s->answers;
     out->answer_count = s->answer_count;
     s->answers = NULL;
