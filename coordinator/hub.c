@@ -48,6 +48,8 @@ static void release(struct hub *h)
     if (!h->count) h->first = 0;
 }
 
+/* What says nothing of what is stored leaves at once: a life sign, and an answer without a ticket,
+ * which may be the one that says what the store waits for. */
 static int put(struct hub *h, const struct send *s, uint64_t ticket, struct err *e)
 {
     if (s->kind == SEND_ANSWER && s->peer == HUB_SELF) {
@@ -56,7 +58,7 @@ static int put(struct hub *h, const struct send *s, uint64_t ticket, struct err 
     }
     wire_envelope *m = hub_envelope(s);
     if (!m) return err_set(e, E_NOMEM, "hub: no memory for a message");
-    if (s->kind == SEND_HEARTBEAT) {
+    if (s->kind == SEND_HEARTBEAT || (s->kind == SEND_ANSWER && !ticket)) {
         send_now(h, s->peer, m);
         wire_free(&m);
         return OK;
@@ -208,22 +210,21 @@ static const char *greeting(const struct hub *h)
                    : "grokd-coord " GROKD_VERSION;
 }
 
-/* A list that cannot be read changes nothing. */
+/* A list that cannot be read changes nothing. One that can is in force at once, whatever becomes of
+ * the runs of who is shut out. */
 static int read_keys(struct hub *h, uint64_t peer, struct moment at, struct err *e)
 {
     struct event ev = {.kind = EVENT_KEYS};
     struct err why = {0};
-    struct send answer = {.kind = SEND_ANSWER, .peer = peer};
+    char text[64];
     int rc = h->door.keys(h->door.ctx, &ev, &why);
     if (rc < 0) return reply(h, peer, SEND_ANSWER, err_exit_code(rc), why.text, e);
     log_info("keys", "allowed=%zu", ev.user_count);
     rc = turn(h, &ev, NULL, at, e);
     if (rc < 0) return rc;
-    snprintf(answer.text, sizeof answer.text, "%zu key%s may come in", ev.user_count,
+    snprintf(text, sizeof text, "%zu key%s may come in", ev.user_count,
              ev.user_count == 1 ? "" : "s");
-    rc = put(h, &answer, h->submitted, e);
-    if (rc == OK) release(h);
-    return rc;
+    return reply(h, peer, SEND_ANSWER, 0, text, e);
 }
 
 static int command(struct hub *h, uint64_t peer, const Grokd__Command *m, struct moment at,

@@ -63,6 +63,35 @@ void test_a_revoked_key_hands_its_run_back_and_a_bad_list_changes_nothing(void *
     rig_close(&r);
 }
 
+/* What was answered before the store said a word. */
+static const char *answer_at_once(struct rig *r, const char *verb)
+{
+    wire_envelope m = rig_envelope(GROKD__ENVELOPE__BODY_COMMAND);
+    Grokd__Command x = GROKD__COMMAND__INIT;
+    x.verb = (char *)verb;
+    m.command = &x;
+    rig_forget(r);
+    rig_give(r, 99, true, &m);
+    return rig_last(r, GROKD__ENVELOPE__BODY_ANSWER)->answer->text;
+}
+
+void test_answers_of_which_nothing_is_stored_do_not_wait_for_the_store(void **state)
+{
+    (void)state;
+    struct rig r;
+    static const char *const nobody[] = {"another"};
+    rig_open(&r, 1);
+    r.users = nobody;
+    r.user_count = 1;
+    rig_hello(&r, 7, 0, 0); /* Welcome and Work wait, and would go first */
+    assert_non_null(strstr(answer_at_once(&r, "ping"), "grokd-coord"));
+    assert_non_null(strstr(answer_at_once(&r, "frobnicate"), "unknown command"));
+    assert_string_equal(answer_at_once(&r, "keys"), "1 key may come in");
+    assert_string_equal(answer_at_once(&r, "stop"), "stopping");
+    rig_settle(&r);
+    rig_close(&r);
+}
+
 void test_commands_steer_sweeps_and_runs(void **state)
 {
     (void)state;
