@@ -356,14 +356,39 @@ void turn_full(struct turn *t)
     s->dirty = true;
 }
 
-/* Whether a run has been silent for too long. One that waits for our acknowledgement is not: a full
- * disk stops its trainer. */
-static bool hung(const struct turn *t, const struct run *r)
+/* Whether the store has owed an answer about a run of this worker for long. Then its
+ * acknowledgement is overdue, and the worker says nothing about any run until it is welcomed anew.
+ */
+static bool is_kept_waiting(const struct turn *t, int64_t worker)
+{
+    for (size_t i = 0; i < t->s->runs.count; i++) {
+        const struct run *r = t->s->runs.by_number[i];
+        if (r->state == RUN_RUNNING && r->lease.worker == worker && r->lease.unanswered &&
+            t->now_ms - r->lease.heard_ms >= t->s->config.lease_ms / 4)
+            return true;
+    }
+    return false;
+}
+
+/* Its runs have all their time again. */
+static void renew(struct turn *t, int64_t worker)
+{
+    for (size_t i = 0; i < t->s->runs.count; i++) {
+        struct run *r = t->s->runs.by_number[i];
+        if (r->lease.worker == worker) r->lease.heard_ms = t->now_ms;
+    }
+}
+
+/* Whether a run has been silent for too long, though it could be heard. */
+static bool hung(struct turn *t, const struct run *r)
 {
     const struct run_lease *l = &r->lease;
     int64_t since_ms = l->heard_ms > l->begun_ms ? l->heard_ms : l->begun_ms;
-    return l->worker && l->begun_ms >= 0 && !l->unanswered && !r->ending &&
-           t->now_ms - since_ms > run_patience_ms(r, t->s->config.hung_ms);
+    if (!l->worker || l->begun_ms < 0 || r->ending || t->s->full) return false;
+    if (t->now_ms - since_ms <= run_patience_ms(r, t->s->config.hung_ms)) return false;
+    if (!is_kept_waiting(t, l->worker)) return true;
+    renew(t, l->worker);
+    return false;
 }
 
 static int judge_run(struct turn *t, struct run *r)

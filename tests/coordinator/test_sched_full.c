@@ -144,3 +144,74 @@ void test_work_that_waits_for_the_store_is_not_missed(void **state)
     assert_int_equal(w.runs[1].attempt, 2);
     world_close(&w);
 }
+
+/* ---- hung runs ---------------------------------------------------------------------------------
+ */
+
+static const struct event_holding two[] = {{1, 1}, {2, 1}};
+
+/* A worker of two slots whose runs both said an epoch; then run 1 says one that is not answered. */
+static void open_two(struct world *w)
+{
+    struct event ev = {
+        .kind = EVENT_EPOCHS, .peer = 7, .run = 1, .attempt = 1, .first = 2, .last = 2};
+    world_open(w, 2, 0);
+    world_tick(w, 1);
+    world_hello(w, 7, 2);
+    world_epochs(w, 7, 1, 1, 0, 1);
+    world_epochs(w, 7, 2, 1, 0, 1);
+    world_on(w, &ev);
+}
+
+void test_a_run_is_not_hung_while_its_worker_waits_for_an_answer_about_another(void **state)
+{
+    (void)state;
+    struct world w;
+    open_two(&w);
+    pass(&w, 100, two, 2); /* nothing about run 2 can leave either */
+    assert_int_equal(w.runs[2].failures, 0);
+    world_answers(&w);
+    pass(&w, 10, two, 2); /* in which it can be welcomed again */
+    assert_int_equal(w.runs[1].failures, 0);
+    assert_int_equal(w.runs[2].failures, 0);
+    pass(&w, 62, two, 2);
+    assert_int_equal(w.runs[2].failures, 1);
+    world_close(&w);
+}
+
+/* Something is under way at any time where many runs report. */
+void test_a_run_is_hung_though_another_one_of_its_worker_reports(void **state)
+{
+    (void)state;
+    struct world w;
+    open_two(&w);
+    for (int i = 0; i < 62; i++) {
+        struct event ev = {
+            .kind = EVENT_EPOCHS, .peer = 7, .run = 1, .attempt = 1, .first = 3, .last = 3};
+        world_answers(&w);
+        world_on(&w, &ev);
+        pass(&w, 1, two, 2);
+    }
+    assert_int_equal(w.runs[1].failures, 0);
+    assert_int_equal(w.runs[2].failures, 1);
+    world_close(&w);
+}
+
+void test_a_run_is_not_hung_while_the_store_waits_nor_for_its_time_afterwards(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, 1, 0);
+    world_tick(&w, 1);
+    world_hello(&w, 7, 1);
+    world_epochs(&w, 7, 1, 1, 0, 1);
+    full(&w, true);
+    pass(&w, 100, two, 1);
+    assert_int_equal(w.runs[1].failures, 0);
+    full(&w, false);
+    pass(&w, 60, two, 1);
+    assert_int_equal(w.runs[1].failures, 0);
+    tick(&w, 10000);
+    assert_int_equal(w.runs[1].failures, 1);
+    world_close(&w);
+}
