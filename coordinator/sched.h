@@ -12,8 +12,11 @@
  *     prefetched while more runs wait than all workers have slots (at the end of a sweep a
  *     prefetched run would idle beside free slots);
  *   - failures of a run and losses of its worker are counted apart; a worker whose last three runs
- *     all failed within a minute gets no more, and these failures are taken back, except of a run
- *     that was allowed no other;
+ *     all failed, or were lost as it says itself, within a minute gets no more, and what they count
+ *     for that is taken back, except of a run that was allowed no other; to diverge is a run's own
+ *     failure, however soon;
+ *   - a run that ended so rests before the same worker gets it again, and the last attempt that it
+ *     is allowed is kept for another worker while there is one;
  *   - a worker that hands a run back is leaving: it gets nothing until it says Hello again;
  *   - after a pause of the coordinator, or its start, every lease runs anew;
  *   - while the store waits nothing is handed out, and nothing that waits to be sent is missed.
@@ -50,6 +53,11 @@ struct sched_config {
         .window = 2048, .keep = 1024                                                               \
     }
 
+/* A run that ended quickly on a worker, with what it counted for that. */
+struct worker_quick {
+    int64_t run, failures, losses;
+};
+
 enum worker_state { WORKER_CONNECTED, WORKER_QUARANTINED, WORKER_GONE };
 
 struct worker {
@@ -61,12 +69,12 @@ struct worker {
     size_t held; /* runs it holds, prefetched ones too */
     struct save_blas offers[SCHED_OFFERS];
     size_t offer_count;
-    int64_t heard_ms;           /* any message of it */
-    int64_t seen_ms;            /* when that was last stored, for the reader */
-    int64_t since_ms;           /* in this state */
-    bool quarantine;            /* outlives a reconnect */
-    bool leaving;               /* it hands its runs back: no more until its next Hello */
-    int64_t quick[SCHED_QUICK]; /* the runs, all different, that failed quickly in a row */
+    int64_t heard_ms; /* any message of it */
+    int64_t seen_ms;  /* when that was last stored, for the reader */
+    int64_t since_ms; /* in this state */
+    bool quarantine;  /* outlives a reconnect */
+    bool leaving;     /* it hands its runs back: no more until its next Hello */
+    struct worker_quick quick[SCHED_QUICK]; /* all different, in a row */
     size_t quick_count;
 };
 
@@ -111,6 +119,7 @@ struct sched {
     bool look;     /* and they may come before those in the table */
     bool idle;     /* some worker has a free slot and found nothing for it */
     bool dirty;    /* something was freed or added: hand out work */
+    bool resting;  /* a run waits only because it has just ended on the worker that is free */
     size_t turn;   /* worker that is served first; moves on so that none is favoured */
 };
 

@@ -31,23 +31,55 @@ static bool serves(const struct worker *w)
     return w->state == WORKER_CONNECTED && !w->leaving;
 }
 
-static bool just_failed(const struct worker *w, const struct run *r)
+/* Whether the run ended quickly on this worker, which has done nothing better since. */
+static bool just_ended(const struct worker *w, const struct run *r)
 {
     for (size_t i = 0; i < w->quick_count; i++)
-        if (w->quick[i] == r->is.run) return true;
+        if (w->quick[i].run == r->is.run) return true;
     return false;
 }
 
-/* The first run in the queue that the worker can take. One that has just failed on it comes last:
- * whether the run or the worker is to blame, another pair will show. */
-static struct run *next_for(const struct sched *s, const struct worker *w)
+/* A heartbeat the first time, then longer, since what a machine lacks may come back; not after a
+ * retry, which somebody waits for. */
+static bool rested(const struct turn *t, const struct run *r)
 {
+    const struct sched_config *c = &t->s->config;
+    int64_t rest_ms = c->heartbeat_ms * (r->is.failures + r->is.losses);
+    return t->now_ms - r->since_ms >= (rest_ms < c->lease_ms ? rest_ms : c->lease_ms);
+}
+
+/* Whether one attempt more is all the run is allowed. */
+static bool last_chance(const struct sched *s, const struct run *r)
+{
+    const struct settings *set = &sweep_find(s, r->is.sweep)->settings;
+    return r->is.failures + 1 >= set->max_attempts || r->is.losses + 1 >= set->max_losses;
+}
+
+/* Whether somebody else can take the run, be it later, on whom it has not just ended. */
+static bool has_other(const struct sched *s, const struct worker *w, const struct run *r)
+{
+    for (size_t i = 0; i < s->worker_count; i++) {
+        const struct worker *x = &s->workers[i];
+        if (x != w && serves(x) && !just_ended(x, r) && kernels(s, x, r)) return true;
+    }
+    return false;
+}
+
+/* The first run in the queue that the worker can take. One that has just ended on it comes last,
+ * and not at once: whether the run or the worker is to blame, another pair will show. */
+static struct run *next_for(struct turn *t, const struct worker *w)
+{
+    struct sched *s = t->s;
     struct run *again = NULL;
     for (size_t i = 0; i < s->runs.waiting; i++) {
         struct run *r = s->runs.queue[i];
         if (!kernels(s, w, r)) continue;
-        if (!just_failed(w, r)) return r;
-        if (!again) again = r;
+        if (!just_ended(w, r)) return r;
+        if (again || (last_chance(s, r) && has_other(s, w, r))) continue;
+        if (rested(t, r))
+            again = r;
+        else
+            s->resting = true;
     }
     return again;
 }
@@ -86,7 +118,7 @@ static int deal(struct turn *t, size_t extra)
         for (size_t i = 0; i < s->worker_count; i++) {
             struct worker *w = &s->workers[(s->turn + i) % s->worker_count];
             if (!serves(w) || w->held >= w->slots + extra) continue;
-            struct run *r = next_for(s, w);
+            struct run *r = next_for(t, w);
             if (!r) continue;
             int rc = give(t, w, r);
             if (rc < 0) return rc;
@@ -101,7 +133,7 @@ int turn_assign(struct turn *t)
     struct sched *s = t->s;
     struct sched_totals sum;
     if (!s->dirty || s->stopping || s->full || !s->worker_count) return OK;
-    s->dirty = false;
+    s->dirty = s->resting = false;
     int rc = deal(t, 0);
     sched_totals(s, &sum);
     if (rc == OK && waiting_runs(s) > (int64_t)sum.slots) rc = deal(t, 1);

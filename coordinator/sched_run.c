@@ -3,6 +3,7 @@
  * whose fault that was.
  */
 #include "coordinator/sched_turn.h"
+#include "proto/metric.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -138,26 +139,37 @@ int turn_change(struct turn *t, struct run *r, const struct change *c)
     return OK;
 }
 
+/* How it goes when the worker is to blame: nothing is counted. */
+static int give_back(struct turn *t, struct run *r, const struct change *c)
+{
+    struct change x = *c;
+    x.event = RUN_ON_GIVE_BACK;
+    return turn_change(t, r, &x);
+}
+
+/* Of what fails at once for good, only a run that diverged is known to be to blame: a worker that
+ * lacks something (memory, a parameter of a newer version) says the same of every run. */
 int turn_fail(struct turn *t, struct run *r, const struct change *c, bool final, bool quick)
 {
     struct worker *w = worker_find(t->s, r->lease.worker);
     struct change x = *c;
-    if (w && quick && !final) worker_blame(t, w, r);
-    if (w && w->quarantine && !final) {
-        x.event = RUN_ON_GIVE_BACK;
-        return turn_change(t, r, &x);
-    }
+    bool diverged = final && c->reason && !strncmp(c->reason, RUN_DIVERGED, strlen(RUN_DIVERGED));
+    if (w && quick && !diverged) worker_blame(t, w, r, false);
+    if (w && w->quarantine && !diverged) return give_back(t, r, c);
     if (w && !quick) w->quick_count = 0;
     r->is.failures++;
-    bool last = final || r->is.failures >= sweep_find(t->s, r->is.sweep)->settings.max_attempts;
+    bool last = diverged || (final && !quick) ||
+                r->is.failures >= sweep_find(t->s, r->is.sweep)->settings.max_attempts;
     x.event = last ? RUN_ON_FAIL_LAST : RUN_ON_FAIL;
     return turn_change(t, r, &x);
 }
 
 int turn_lose(struct turn *t, struct run *r, const struct change *c)
 {
+    const struct worker *w = worker_find(t->s, r->lease.worker);
     struct change x = *c;
     char reason[SAVE_REASON];
+    if (w && w->quarantine) return give_back(t, r, c);
     r->is.losses++;
     x.event = RUN_ON_LOSE;
     if (r->is.losses >= sweep_find(t->s, r->is.sweep)->settings.max_losses) {
@@ -255,6 +267,8 @@ static int settle(struct turn *t, struct run *r)
         rc = turn_fail(t, r, &c, x.final, x.quick);
     } else if (x.event == RUN_ON_LOSE) {
         c.outcome = "lost";
+        if (w && x.quick) worker_blame(t, w, r, true);
+        if (w && !x.quick) w->quick_count = 0;
         rc = turn_lose(t, r, &c);
     } else {
         c.outcome = x.event == RUN_ON_FINISH ? "finished" : "returned";

@@ -56,7 +56,7 @@ struct worker *worker_find(const struct sched *s, int64_t number);
 struct worker *worker_of_peer(const struct sched *s, uint64_t peer);
 struct worker *worker_recall(struct turn *t, int64_t number, const char *uuid); /* or NULL */
 void worker_release(struct turn *t, struct run *r); /* its holder has one run less */
-void worker_blame(struct turn *t, struct worker *w, const struct run *r);
+void worker_blame(struct turn *t, struct worker *w, const struct run *r, bool lost);
 int turn_hello(struct turn *t);
 int turn_heartbeat(struct turn *t, struct worker *w);
 int turn_goodbye(struct turn *t, struct worker *w);

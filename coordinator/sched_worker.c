@@ -66,29 +66,39 @@ static void save_gone(struct turn *t, const struct worker *w, const char *reason
 /* ---- blame -------------------------------------------------------------------------------------
  */
 
+/* What it did to a run is taken back, as far as that was not taken back by a retry. */
+static void forgive(struct turn *t, const struct worker_quick *q)
+{
+    struct run *r = run_find(&t->s->runs, q->run);
+    if (!r) return;
+    r->is.failures -= r->is.failures < q->failures ? r->is.failures : q->failures;
+    r->is.losses -= r->is.losses < q->losses ? r->is.losses : q->losses;
+}
+
 static void quarantine(struct turn *t, struct worker *w, const struct run *last)
 {
     w->quarantine = true;
     if (w->state == WORKER_CONNECTED) w->state = WORKER_QUARANTINED;
-    for (size_t i = 0; i < w->quick_count; i++) {
-        struct run *r = run_find(&t->s->runs, w->quick[i]);
-        if (r && r != last && r->is.failures > 0) r->is.failures--;
-    }
+    for (size_t i = 0; i < w->quick_count; i++) forgive(t, &w->quick[i]);
     save_gone(t, w, "quarantined");
     turn_say(t, "quarantine", last->is.run, w->number,
-             "the last %d runs of worker %lld failed within %lld s each: it gets no more work, and "
-             "these failures are not counted",
+             "the last %d runs of worker %lld failed or were lost within %lld s each: it gets no "
+             "more work, and these failures and losses are not counted",
              SCHED_QUICK, (long long)w->number, (long long)(t->s->config.quick_ms / 1000));
     note_worker(t, w, "connected", "quarantined", w->since_ms, "quick failures in a row");
     w->since_ms = t->now_ms;
 }
 
-void worker_blame(struct turn *t, struct worker *w, const struct run *r)
+/* Before the run counts it. */
+void worker_blame(struct turn *t, struct worker *w, const struct run *r, bool lost)
 {
-    for (size_t i = 0; i < w->quick_count; i++)
-        if (w->quick[i] == r->is.run) return;
-    if (w->quick_count < SCHED_QUICK) w->quick[w->quick_count++] = r->is.run;
+    size_t i = 0;
+    while (i < w->quick_count && w->quick[i].run != r->is.run) i++;
+    if (i == SCHED_QUICK) return;
+    if (i == w->quick_count) w->quick[w->quick_count++] = (struct worker_quick){.run = r->is.run};
     if (w->quick_count == SCHED_QUICK && !w->quarantine) quarantine(t, w, r);
+    w->quick[i].failures += !w->quarantine && !lost;
+    w->quick[i].losses += !w->quarantine && lost;
 }
 
 /* ---- what a worker holds -----------------------------------------------------------------------
@@ -414,6 +424,7 @@ int turn_leases(struct turn *t)
     bool away = t->now_ms - s->tick_ms > s->config.lease_ms / 4;
     int rc = OK;
     s->tick_ms = t->now_ms;
+    s->dirty |= s->resting;
     if (away) renew_all(t);
     for (size_t i = 0; i < s->worker_count && rc == OK; i++) {
         struct worker *w = &s->workers[i];

@@ -66,6 +66,9 @@ struct row_predictions {
     const uint16_t *root; /* [count][classes], IEEE 754 half precision */
 };
 
+/* How the reason of a run that diverged begins; the epoch follows. */
+#define RUN_DIVERGED "diverged at epoch "
+
 /* Everything a run says about one epoch. NaN is "not measured" (NULL in the tables). */
 struct row {
     int64_t epoch;

@@ -270,14 +270,15 @@ static int on_epoch(void *ctx, const struct train_epoch *now, struct err *e)
 
 /* ---- working ------------------------------------------------------------------------------- */
 
-/* A run that failed by itself would fail again; what this machine lacks, another may have. */
+/* A run that failed by itself would fail again; what this machine or this version of the program
+ * lacks (memory, a parameter, a measure), another may have. */
 static int say_result(struct pipe *p, int rc, const struct err *why, struct err *e)
 {
     switch (rc) {
     case OK: return say_ended(p, GROKD__OUTCOME__FINISHED, "", false, e);
     case TRAIN_STOP: return say_ended(p, GROKD__OUTCOME__RETURNED, "", false, e);
-    case E_NOMEM: return say_ended(p, GROKD__OUTCOME__LOST, why->text, false, e);
-    default: return say_ended(p, GROKD__OUTCOME__FAILED, why->text, true, e);
+    case E_RUN: return say_ended(p, GROKD__OUTCOME__FAILED, why->text, true, e);
+    default: return say_ended(p, GROKD__OUTCOME__LOST, why->text, false, e);
     }
 }
 

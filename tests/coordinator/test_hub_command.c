@@ -108,9 +108,10 @@ void test_commands_steer_sweeps_and_runs(void **state)
     assert_string_equal(rig_command(&r, "cancel", "--runs", "3-4", NULL),
                         "0 runs cancelled; 2 not: over or unknown");
     assert_int_equal(r.code, 1);
-    r.now += 100000;
-    for (int attempt = 1; attempt <= 5; attempt++)
+    for (int attempt = 1; attempt <= 5; attempt++) {
+        r.now += 100000;
         rig_ended(&r, 7, 2, attempt, GROKD__OUTCOME__FAILED, -1);
+    }
     rig_settle(&r);
     assert_string_equal(help_text(&r.base, "SELECT state FROM sweeps"), "done");
     assert_string_equal(rig_command(&r, "retry", "--failed", NULL, NULL), "1 run waits again");

@@ -33,7 +33,7 @@ void test_one_run_is_prefetched_while_more_wait_than_there_are_slots(void **stat
     w.now += 500;
     world_ended(&w, 7, 1, 1, OUTCOME_LOST);
     world_expect(&w, "save end 1/1 lost waiting f0 l1\n-> 7 ack 1/1 -1 ended\n"
-                     "save assign 1/2 worker 1 Haswell\n-> 7 work 1/2 Haswell\n");
+                     "save assign 4/1 worker 1 Haswell\n-> 7 work 4/1 Haswell\n");
     assert_int_equal(world_find(&w, 3)->lease.begun_ms, w.now); /* a slot is free for it */
     world_close(&w);
 }
@@ -348,8 +348,10 @@ void test_failures_and_losses_are_counted_apart_and_each_has_its_last(void **sta
     }
     assert_int_equal(w.runs[1].state, RUN_FAILED);
     assert_int_equal(w.runs[1].losses, 0);
-    for (int64_t attempt = 1; attempt <= 10; attempt++)
+    for (int64_t attempt = 1; attempt <= 10; attempt++) {
+        w.now += 100000;
         world_ended(&w, 7, 2, attempt, OUTCOME_LOST);
+    }
     assert_int_equal(w.runs[2].state, RUN_FAILED);
     assert_int_equal(w.runs[2].losses, 10);
     assert_int_equal(w.runs[2].failures, 0);
@@ -394,6 +396,7 @@ void test_only_the_holder_of_the_current_attempt_is_believed(void **state)
     world_open(&w, 2, 0);
     world_hello(&w, 7, 1);
     world_hello(&w, 8, 1);
+    w.now += 100000;
     world_ended(&w, 7, 1, 1, OUTCOME_LOST); /* its second attempt goes to 7 again */
     world_forget(&w);
     world_epochs(&w, 7, 1, 1, 0, 3); /* the first one, late */

@@ -34,6 +34,7 @@ void test_a_paused_sweep_lets_its_runs_end_and_hands_out_no_more(void **state)
     world_expect(&w, "save sweep 1 paused\n-> 99 answer 0 1 sweep paused\n");
     world_epochs(&w, 7, 1, 1, 0, 0);
     world_ended(&w, 7, 1, 1, OUTCOME_FINISHED);
+    w.now += 100000;
     world_ended(&w, 7, 2, 1, OUTCOME_LOST); /* waits, in the database */
     assert_null(world_find(&w, 2));
     assert_null(strstr(w.text, "work 2/2"));
@@ -134,7 +135,8 @@ static void fail_for_good(struct world *w, int64_t run)
                        .attempt = w->runs[run].attempt,
                        .epoch = -1,
                        .outcome = OUTCOME_FAILED,
-                       .final = true};
+                       .final = true,
+                       .reason = "diverged at epoch 1"};
     world_on(w, &ev);
     world_answers(w);
 }

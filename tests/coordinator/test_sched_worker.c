@@ -97,7 +97,9 @@ void test_a_worker_that_lists_an_old_attempt_or_that_of_another_is_stopped(void 
     struct event_holding old[] = {{1, 1}}, foreign[] = {{1, 2}};
     world_open(&w, 1, 0);
     world_hello(&w, 7, 1);
+    w.now += 100000;
     world_ended(&w, 7, 1, 1, OUTCOME_LOST); /* attempt 2 follows, on 7 */
+    world_beat(&w, 7, foreign, 1);
     world_forget(&w);
     world_beat(&w, 7, old, 1);
     world_expect(&w, "-> 7 heartbeat\n-> 7 stop 1/1\n");
@@ -453,8 +455,10 @@ void test_one_bad_run_does_not_quarantine_a_worker(void **state)
     struct world w;
     world_open(&w, 1, 0);
     world_hello(&w, 7, 1);
-    for (int64_t attempt = 1; attempt <= 3; attempt++)
+    for (int64_t attempt = 1; attempt <= 3; attempt++) {
         world_ended(&w, 7, 1, attempt, OUTCOME_FAILED);
+        world_tick(&w, 20000); /* as long as it rests */
+    }
     assert_int_equal(w.runs[1].state, RUN_FAILED);
     assert_int_equal(w.s.workers[0].state, WORKER_CONNECTED);
     world_close(&w);

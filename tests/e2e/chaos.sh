@@ -56,6 +56,11 @@ revive() {
     kill -0 "$two_PID" 2>/dev/null || { gone two 137; start_worker two; }
 }
 
+# A worker whose slots ended again and again is in quarantine, and somebody looks after it.
+tend() {
+    ! holds "SELECT count(*) FROM workers WHERE state = 'quarantined'" || { leave one; leave two; }
+}
+
 # ---- faults; each ends with everything as it was
 
 kill_worker() { local w; w=$(worker_name); kill -9 "$(pid_of "$w")"; gone "$w" 137; start_worker "$w"; }
@@ -63,7 +68,8 @@ kill_coordinator() { kill -9 "$coord_PID"; gone coord 137; [ "$(below 3)" != 0 ]
 kill_both() { kill -9 "$coord_PID" "$one_PID"; gone coord 137; gone one 137; start_coord; start_worker one; }
 stop_worker() { local w; w=$(pid_of "$(worker_name)"); kill -STOP "$w"; a_while; kill -CONT "$w"; }
 stop_coordinator() { kill -STOP "$coord_PID"; a_while; kill -CONT "$coord_PID"; }
-leave_worker() { local w; w=$(worker_name); kill -TERM "$(pid_of "$w")"; gone "$w" 0; start_worker "$w"; }
+leave() { kill -TERM "$(pid_of "$1")"; gone "$1" 0; start_worker "$1"; }
+leave_worker() { leave "$(worker_name)"; }
 leave_coordinator() { kill -TERM "$coord_PID"; gone coord 0; start_coord; }
 kill_slot() { kill -9 $(slot_of "$(worker_name)"); }
 crash_slot() { kill -SEGV $(slot_of "$(worker_name)"); }
@@ -157,6 +163,7 @@ trouble() {
         echo "$SECONDS s: fault $N: $kind" >>"$DIR/faults.log"
         $kind 2>>"$DIR/faults.log"
         revive
+        tend
     done
 }
 

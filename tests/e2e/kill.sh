@@ -55,6 +55,22 @@ test_a_slot_killed_costs_that_attempt_and_the_daemon_lives() {
     same_as_undisturbed
 }
 
+# Its program lacks a parameter, as one of an older version: it ends every run that it gets at once.
+test_a_worker_that_fails_all_it_gets_costs_the_sweep_no_run() {
+    mkdir "$DIR/old"
+    cp "$BUILD/grokd-worker" "$DIR/old"
+    LC_ALL=C sed 's/gradient_filter/gradient_felter/g' "$BUILD/grokd-train" >"$DIR/old/grokd-train"
+    chmod +x "$DIR/old/grokd-train"
+    coord --exit-when-done $QUICK "$SWEEP"
+    worker one -j 1
+    start old "$DIR/old/grokd-worker" --access "$DIR/data/access" -j 2
+    ends coord 0
+    is "SELECT count(*) FROM events WHERE kind = 'quarantine'" 1
+    holds "SELECT count(*) FROM attempts WHERE outcome = 'lost' AND reason LIKE '%gradient_filter%'"
+    is "SELECT sum(losses) + sum(failures) FROM runs" 0
+    same_as_undisturbed
+}
+
 test_a_worker_told_to_leave_hands_its_runs_back() {
     coord --exit-when-done "$SWEEP"
     worker one -j 2

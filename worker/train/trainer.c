@@ -163,7 +163,7 @@ int trainer_start(struct trainer *t, struct row *r, struct err *e)
     row_test(t, r);
     r->value[METRIC_seconds] = clock_seconds() - from;
     if (isfinite(s.loss)) return OK;
-    return err_set(e, E_RUN, "diverged at epoch 0");
+    return err_set(e, E_RUN, RUN_DIVERGED "0");
 }
 
 int trainer_epoch(struct trainer *t, struct row *r, struct err *e)
@@ -181,7 +181,7 @@ int trainer_epoch(struct trainer *t, struct row *r, struct err *e)
     row_clear(r, t->done);
     r->value[METRIC_train_loss] = sum.loss / (double)d->count;
     r->value[METRIC_train_accuracy] = (double)sum.hits / (double)d->count;
-    if (!isfinite(sum.loss)) return err_set(e, E_RUN, "diverged at epoch %" PRId64, t->done);
+    if (!isfinite(sum.loss)) return err_set(e, E_RUN, RUN_DIVERGED "%" PRId64, t->done);
     row_test(t, r);
     r->value[METRIC_seconds] = clock_seconds() - from;
     return OK;
