@@ -74,7 +74,7 @@ void test_a_run_that_ends_while_the_store_waits_is_followed_by_the_next_one_afte
     world_ended(&w, 7, 1, 1, OUTCOME_LOST);
     world_expect(&w, "save end 1/1 lost waiting f0 l1\n-> 7 ack 1/1 -1 ended\n");
     full(&w, false);
-    world_expect(&w, "save assign 1/2 worker 1 Haswell\n-> 7 work 1/2 Haswell\n");
+    world_expect(&w, "save assign 2/1 worker 1 Haswell\n-> 7 work 2/1 Haswell\n");
     world_close(&w);
 }
 
