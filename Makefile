@@ -250,15 +250,16 @@ fuzz: deps-test ## every fuzz target for FUZZ_SECONDS (60)
 	     || { tail -40 $(BUILD)/fuzz/$$f.log; exit 1; }; \
 	     awk -v f=$$f '/number_of_executed_units/ {n = $$2} END {printf "fuzz %-14s %9d inputs, nothing broke\n", f, n}' $(BUILD)/fuzz/$$f.log; done
 
-# What tests/run.sh is given: NAME=COMMAND. Under valgrind's hundredfold time, TEST_SHORT spares epochs.
+# What tests/run.sh is given: NAME=COMMAND. End-to-end tests wait for leases most of the time: other tests run beside
+# them. Under valgrind's hundredfold time, TEST_SHORT spares epochs.
 E2E            := $(sort $(filter-out tests/e2e/lib.sh tests/e2e/chaos.sh,$(wildcard tests/e2e/*.sh)))
 BUILD_ASAN      = $(MAKE) -s -j$(JOBS) BUILD=$(BUILD)/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' all unit
 ITEMS_CHECK     = $(foreach c,style rooms doors sizes,"make $(c)=tests/house/check.sh $(c)") \
                   "clang builds all=$(MAKE) -s -j$(JOBS) CC=clang BUILD=$(BUILD)/clang all unit" \
                   "fuzz corpus=$(MAKE) -s fuzz-corpus" \
                   "simulation=$(SIM) --events 2000000" "simulated mistakes=$(MAKE) -s mutants" \
-                  $(foreach t,$(TEST_BIN),"$(patsubst $(BUILD)/%,%,$(t))=$(t)") \
-                  $(foreach t,$(E2E),"$(t)=BUILD=$(BUILD) $(t)")
+                  $(foreach t,$(TEST_BIN),"$(patsubst $(BUILD)/%,%,$(t))=$(t)")
+ITEMS_E2E       = $(foreach t,$(E2E),"$(t)=BUILD=$(BUILD) $(t)")
 ITEMS_ASAN      = "asan simulation=$(BUILD)/asan/tests/sim/sim --events 100000 --blind" \
                   $(foreach t,$(TEST_BIN),"asan $(patsubst $(BUILD)/tests/%,%,$(t))=$(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(t))")
 ITEMS_VALGRIND  = $(foreach t,$(TEST_BIN),"valgrind $(patsubst $(BUILD)/tests/%,%,$(t))=TEST_SHORT=1 valgrind -q --error-exitcode=9 --leak-check=full $(t)")
@@ -278,11 +279,11 @@ test: deps-test ## everything, from nothing: check, asan, tsan and valgrind; end
 	@$(MAKE) --no-print-directory check-all
 
 check-all:
-	@tests/run.sh $(ITEMS_CHECK) "asan builds=$(BUILD_ASAN)" "tsan builds=$(BUILD_TSAN)" -- $(ITEMS_ASAN) $(ITEMS_TSAN) \
-	     $(ITEMS_VALGRIND)
+	@tests/run.sh $(ITEMS_CHECK) "asan builds=$(BUILD_ASAN)" "tsan builds=$(BUILD_TSAN)" -- $(ITEMS_E2E) $(ITEMS_ASAN) \
+	     $(ITEMS_TSAN) $(ITEMS_VALGRIND)
 
 check: all unit ## the rules of the house, both compilers, unit and end-to-end tests
-	@tests/run.sh $(ITEMS_CHECK)
+	@tests/run.sh $(ITEMS_CHECK) -- $(ITEMS_E2E)
 
 tsan: ## the unit tests of what has threads with ThreadSanitizer
 	@tests/run.sh "tsan builds=$(BUILD_TSAN)" -- $(ITEMS_TSAN)
