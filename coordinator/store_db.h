@@ -115,7 +115,8 @@ char *schema_sql(void);
  * at the end (as many question marks) written out (gives, free). */
 char *schema_expand(const char *text);
 
-/* ---- store_save.c, store_sweep.c, store_epochs.c, store_end.c, store_load.c: what saves do ----
+/* ---- store_save.c, store_sweep.c, store_epochs.c, store_notes.c, store_end.c, store_load.c: what
+ * saves do ----
  */
 
 /* Carries out one save within the open transaction; *answered says whether *a is an answer. Rows
@@ -139,6 +140,9 @@ int save_sweep_settle(struct db *d, int64_t sweep, struct err *e);
 /* Words of enum run_state and enum sweep_state, as stored. */
 const char *save_run_word(enum run_state s);
 const char *save_sweep_word(enum sweep_state s);
+
+/* Events about values of a new row that should not be as they are: one for each run and matter. */
+int save_notes(struct db *d, const struct save *s, const struct row *r, struct err *e);
 
 /* A row of events about the run and worker of a save. */
 int save_event(struct db *d, const struct save *s, const char *kind, const char *text,

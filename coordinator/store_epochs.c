@@ -367,20 +367,6 @@ static int insert(struct db *d, const struct row *r, int64_t run, size_t *rows, 
     return rc == OK && r->sketch && d->clouds ? stage_sketch(d, r, run, e) : rc;
 }
 
-/* A map that does not keep distances is a broken program: it is said, and the row stays. */
-static int tell_sketch(struct db *d, const struct save *s, const struct row *r, struct err *e)
-{
-    char text[SAVE_REASON];
-    double error = r->value[METRIC_sketch_error];
-    if (!present(error) || fabs(error) <= SKETCH_TOLERANCE) return OK;
-    snprintf(text, sizeof text,
-             "epoch %" PRId64
-             ": the squared distance of the sketch from truth is off by %.3g of it; "
-             "expected at most %.3g",
-             r->epoch, error, SKETCH_TOLERANCE);
-    return save_event(d, s, "sketch", text, e);
-}
-
 /* ---- a message ---- */
 
 /* Nothing of a message with a gap is looked at: what should have come before it is missing. */
@@ -391,21 +377,6 @@ static bool has_gap(const Grokd__Epochs *m, int64_t done)
         if (m->epochs[i]->epoch > done) done = m->epochs[i]->epoch;
     }
     return false;
-}
-
-/* What every epoch has must be a number: the column is NULL, and an event says so. */
-static int note_not_finite(struct db *d, const struct save *s, const struct row *r, struct err *e)
-{
-    static const int always[] = {METRIC_train_loss, METRIC_train_accuracy, METRIC_test_loss,
-                                 METRIC_test_accuracy};
-    char at[CLOCK_UTC];
-    int rc = OK;
-    clock_utc(s->at_ms, at);
-    for (size_t i = 0; i < sizeof always / sizeof *always && rc == OK; i++)
-        if (!present(r->value[always[i]]))
-            rc = db_do(d, SQL_EVENT_NOT_FINITE, e, "tiit", at, s->run, r->epoch,
-                       metric_list[always[i]].name);
-    return rc;
 }
 
 /* The parts of a model must have come before it is named; else the run begins again where it was.
@@ -437,8 +408,7 @@ static int save_row(struct db *d, const struct save *s, const Grokd__Epoch *m, i
         if (rc == OK && a->verdict == VERDICT_STORED) rc = compare_model(d, m, a, e);
     } else if (rc == OK && (rc = save_model(d, s, m, a, e)) == OK && a->verdict == VERDICT_STORED) {
         rc = insert(d, &r, a->run, rows, e);
-        if (rc == OK) rc = note_not_finite(d, s, &r, e);
-        if (rc == OK) rc = tell_sketch(d, s, &r, e);
+        if (rc == OK) rc = save_notes(d, s, &r, e);
         *done = r.epoch;
     }
     if (rc == OK && a->verdict == VERDICT_STORED) {
@@ -450,11 +420,24 @@ static int save_row(struct db *d, const struct save *s, const Grokd__Epoch *m, i
     return rc;
 }
 
-/* How far the run and its attempt are; a difference gets an event instead. */
+/* Nothing that the attempt says behind a difference is believed: it is closed with it, and until
+ * its run has ended, whatever comes of it differs too. */
+static int close_differing(struct db *d, const struct save *s, const struct save_answer *a,
+                           struct err *e)
+{
+    char at[CLOCK_UTC];
+    clock_utc(s->at_ms, at);
+    int rc = save_event(d, s, "differs", a->reason, e);
+    return rc < 0 ? rc
+                  : db_do(d, SQL_ATTEMPT_END, e, "iitttd", s->run, s->attempt, at, "failed",
+                          a->reason, (double)NAN);
+}
+
+/* How far the run and its attempt are. */
 static int conclude(struct db *d, const struct save *s, const Grokd__Epochs *m,
                     const struct save_answer *a, struct err *e)
 {
-    if (a->verdict == VERDICT_DIFFERS) return save_event(d, s, "differs", a->reason, e);
+    if (a->verdict == VERDICT_DIFFERS) return close_differing(d, s, a, e);
     if (a->epoch < 0) return OK;
     int rc = db_do(d, SQL_RUN_EPOCHS_DONE, e, "ii", s->run, a->epoch);
     if (rc < 0) return rc;
@@ -462,18 +445,31 @@ static int conclude(struct db *d, const struct save *s, const Grokd__Epochs *m,
                  a->epoch);
 }
 
+/* Whether the attempt is believed, and the last epoch of its run that is stored. */
+static int ask_attempt(struct db *d, const struct save *s, int64_t *done, struct save_answer *a,
+                       struct err *e)
+{
+    sqlite3_stmt *q = db_bind(d, SQL_RUN_CURRENT, e, "ii", s->run, s->attempt);
+    int rc = q ? db_step(d, q, e) : E_STORE;
+    if (rc == 0) a->verdict = VERDICT_STALE;
+    if (rc != 1) return rc;
+    *done = sqlite3_column_int64(q, 0);
+    db_text(q, 2, a->reason, sizeof a->reason);
+    if (*a->reason) a->verdict = VERDICT_DIFFERS;
+    db_done(q);
+    return OK;
+}
+
 int save_epochs(struct db *d, const struct save *s, struct save_answer *a, size_t *rows,
                 struct err *e)
 {
-    int64_t done;
+    int64_t done = -1;
     if (!s->message || s->message->body_case != GROKD__ENVELOPE__BODY_EPOCHS)
         return err_set(e, E_STORE, "run %" PRId64 ": no Epochs to store", s->run);
     const Grokd__Epochs *m = s->message->epochs;
-    int rc = db_integer(d, &done, INT64_MIN, SQL_RUN_CURRENT, e, "ii", s->run, s->attempt);
+    int rc = ask_attempt(d, s, &done, a, e);
     if (rc < 0) return rc;
-    if (done == INT64_MIN)
-        a->verdict = VERDICT_STALE;
-    else if (has_gap(m, done)) {
+    if (a->verdict == VERDICT_STORED && has_gap(m, done)) {
         a->verdict = VERDICT_GAP;
         snprintf(a->reason, sizeof a->reason, "epoch %" PRId64 " was never stored", done + 1);
     }

@@ -236,3 +236,15 @@ const char *help_text(const struct help *h, const char *sql)
     sqlite3_close(db);
     return text;
 }
+
+int64_t help_again(struct help *h, int64_t run)
+{
+    char sql[96];
+    snprintf(sql, sizeof sql, "SELECT attempt FROM runs WHERE run_id = %lld", (long long)run);
+    int64_t attempt = help_int(h, sql);
+    struct save saves[] = {help_end(run, attempt, "lost", RUN_WAITING),
+                           help_assign(run, attempt + 1, 1)};
+    struct store_result r = help_store(h, saves, 2);
+    store_result_free(&r);
+    return attempt + 1;
+}

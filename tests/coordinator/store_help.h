@@ -39,6 +39,10 @@ struct save help_end(int64_t run, int64_t attempt, const char *outcome, enum run
 /* A new folder with sweep 1 of `seeds` runs and worker 1, which has run 1. */
 void help_open_run(struct help *h, int seeds);
 
+/* The attempt of a run is lost, and the next one begins: its number. After a difference nothing of
+ * the old one is believed. */
+int64_t help_again(struct help *h, int64_t run);
+
 /* Epochs from..to of an attempt (16 at most), as help_row makes them, in one message. */
 struct save_answer help_rows(struct help *h, int64_t run, int64_t attempt, int64_t from,
                              int64_t to);

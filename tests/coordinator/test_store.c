@@ -213,13 +213,14 @@ void test_one_bit_in_any_value_is_a_difference_and_stores_nothing_new(void **sta
     struct help h;
     help_open_run(&h, 1);
     help_rows(&h, 1, 1, 0, 0);
-    int64_t events = 0;
+    int64_t events = 0, attempt = 1;
     for (int i = 0; i < METRIC_COUNT; i++) {
         if (metric_list[i].kind == METRIC_TIMING) continue;
         struct row rows[] = {help_row(1, 0), help_row(1, 1)};
         rows[0].value[i] = metric_list[i].kind == METRIC_RULE ? 22 : nextafter(rows[0].value[i], 9);
-        struct save_answer a = help_one(&h, help_epochs(1, 1, rows, 2));
+        struct save_answer a = help_one(&h, help_epochs(1, attempt, rows, 2));
         assert_int_equal(a.verdict, VERDICT_DIFFERS);
+        attempt = help_again(&h, 1);
         if (!strstr(a.reason, metric_list[i].name))
             fail_msg("no %s: %s", metric_list[i].name, a.reason);
         assert_non_null(strstr(a.reason, "epoch 0"));
@@ -247,7 +248,37 @@ void test_a_value_that_appears_or_vanishes_is_a_difference(void **state)
     assert_int_equal(a.verdict, VERDICT_DIFFERS);
     assert_string_equal(a.reason, "epoch 0: step_euclid was stored as nothing and is now 0.5");
     bare.value[METRIC_train_loss] = NAN;
-    assert_int_equal(send_row(&h, 1, 1, &bare).verdict, VERDICT_DIFFERS);
+    a = send_row(&h, 1, help_again(&h, 1), &bare);
+    assert_int_equal(a.verdict, VERDICT_DIFFERS);
+    assert_string_equal(a.reason, "epoch 0: train_loss was stored as 1 and is now nothing");
+    help_close(&h);
+}
+
+/* What was on its way behind a difference is not stored, nor after a restart in between. */
+void test_nothing_that_an_attempt_says_behind_a_difference_is_stored(void **state)
+{
+    (void)state;
+    struct help h;
+    help_open_run(&h, 1);
+    help_rows(&h, 1, 1, 0, 1);
+    int64_t attempt = help_again(&h, 1);
+    struct row wrong = help_row(1, 1), next = help_row(1, 2);
+    wrong.value[METRIC_train_loss] += 1;
+    struct save two[] = {help_epochs(1, attempt, &wrong, 1), help_epochs(1, attempt, &next, 1)};
+    struct store_result r = help_store(&h, two, 2);
+    assert_int_equal(r.answers[0].verdict, VERDICT_DIFFERS);
+    assert_int_equal(r.answers[1].verdict, VERDICT_DIFFERS);
+    assert_string_equal(r.answers[1].reason, r.answers[0].reason);
+    store_result_free(&r);
+    help_reopen(&h);
+    assert_int_equal(help_rows(&h, 1, attempt, 0, 2).verdict, VERDICT_DIFFERS);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM epochs"), 2);
+    assert_int_equal(help_int(&h, "SELECT epochs_done FROM runs"), 1);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM events WHERE kind = 'differs'"), 1);
+    assert_int_equal(help_one(&h, help_end(1, attempt, "failed", RUN_FAILED)).verdict,
+                     VERDICT_STORED);
+    assert_string_equal(help_text(&h, "SELECT outcome || seconds FROM attempts WHERE attempt = 2"),
+                        "failed1.5");
     help_close(&h);
 }
 
@@ -266,9 +297,11 @@ void test_a_pruning_curve_is_compared_point_by_point(void **state)
     assert_int_equal(send_row(&h, 1, 1, &r).verdict, VERDICT_DIFFERS);
     points[1].loss = 3;
     points[1].fraction = 0.55;
-    assert_int_equal(send_row(&h, 1, 1, &r).verdict, VERDICT_DIFFERS);
+    struct save_answer a = send_row(&h, 1, help_again(&h, 1), &r);
+    assert_int_equal(a.verdict, VERDICT_DIFFERS);
+    assert_non_null(strstr(a.reason, "fraction 0.55 was stored as nothing"));
     r.pruning_count = 1;
-    struct save_answer a = send_row(&h, 1, 1, &r);
+    a = send_row(&h, 1, help_again(&h, 1), &r);
     assert_int_equal(a.verdict, VERDICT_DIFFERS);
     assert_non_null(strstr(a.reason, "2 points"));
     help_close(&h);

@@ -134,6 +134,7 @@ struct sim_run {
     int64_t sweep;
     enum run_state state;
     int64_t attempt, worker, epochs_done, failures, losses;
+    int64_t differed; /* attempt, of which nothing is believed any more */
     struct save_blas blas;
     double value[SIM_EPOCHS + 1];
     struct sim_checkpoint checkpoint[2]; /* newest first */

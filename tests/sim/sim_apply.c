@@ -110,6 +110,7 @@ static void apply_epoch(struct store *s, const Grokd__Epoch *m, struct save_answ
     if (m->epoch <= r->epochs_done) {
         if (memcmp(&r->value[m->epoch], &value, sizeof value) != 0) {
             a->verdict = VERDICT_DIFFERS;
+            r->differed = a->attempt;
             sim_cover(s->sim, COVER_verdict_differs);
             return;
         }
@@ -136,6 +137,9 @@ static void apply_epochs(struct store *s, const struct save *x)
         a->verdict = VERDICT_STALE;
         sim_wrong(s->sim, "I3: epochs of run %lld, attempt %lld reach a store that has %lld",
                   (long long)x->run, (long long)x->attempt, (long long)r->attempt);
+    } else if (r->differed == x->attempt) {
+        a->verdict = VERDICT_DIFFERS;
+        sim_cover(s->sim, COVER_behind_a_difference);
     } else if (m->epochs[0]->epoch > r->epochs_done + 1) {
         a->verdict = VERDICT_GAP;
         sim_cover(s->sim, COVER_verdict_gap);
