@@ -187,12 +187,29 @@ int file_add(const char *path, size_t offset, const void *data, size_t size, mod
     return rc;
 }
 
+/* What stands in a folder that may not be read cannot be synced by us. */
+static int sync_above(const char *path)
+{
+    int folder = open_folder(path);
+    if (folder < 0) return errno == EACCES ? 0 : -1;
+    int rc = fsync(folder), saved = errno;
+    close(folder);
+    errno = saved;
+    return rc;
+}
+
+/* A folder whose name is not durable goes again: the next try would take it for an old one. */
 static int make_one(const char *path, mode_t mode, struct err *e)
 {
     struct stat st;
-    if (mkdir(path, mode) == 0) return OK;
-    int rc = errno == ENOSPC || errno == EDQUOT ? E_FULL : E_FILE;
-    if (errno != EEXIST) return err_errno(e, rc, "make folder %s", path);
+    bool made = mkdir(path, mode) == 0;
+    if (made && sync_above(path) == 0) return OK;
+    if (made || errno != EEXIST) {
+        int rc = code_of_errno() == E_FULL ? E_FULL : made ? E_IO : E_FILE;
+        err_errno(e, rc, "make folder %s", path);
+        if (made) rmdir(path);
+        return rc;
+    }
     if (stat(path, &st) < 0) return err_errno(e, E_FILE, "%s", path);
     return S_ISDIR(st.st_mode) ? OK : err_set(e, E_FILE, "%s: is there and no folder", path);
 }

@@ -33,8 +33,8 @@ int file_place(const char *from, const char *path, struct err *e);
  * E_FULL, E_IO: what is there is not known. */
 int file_read_at(const char *path, size_t offset, void *data, size_t size, struct err *e);
 
-/* Makes a folder and those above it (mode for the last, 0777 and umask above); fine if it is there.
- */
+/* Makes a folder and those above it, durably (mode for the last, 0777 and umask above); fine if it
+ * is there. E_FILE, E_FULL, E_IO. */
 int file_make_dir(const char *path, mode_t mode, struct err *e);
 
 /* Takes DIR/lock until the descriptor is closed or the process ends; E_STATE with the holder's

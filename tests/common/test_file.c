@@ -4,15 +4,34 @@
 #include "common/file.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static char dir[64];
+
+/* Folders that were synced, and when that begins to fail; in the place of the system's. */
+static ino_t synced[8];
+static size_t syncs;
+static bool sync_fails;
+
+int fsync(int fd)
+{
+    struct stat st;
+    if (sync_fails) {
+        errno = EIO;
+        return -1;
+    }
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) && syncs < sizeof synced / sizeof *synced)
+        synced[syncs++] = st.st_ino;
+    return (int)syscall(SYS_fsync, fd);
+}
 
 static const char *in_dir(const char *name)
 {
@@ -118,6 +137,28 @@ void test_folders_are_made_with_those_above_them(void **state)
     assert_int_equal(file_make_dir(in_dir("f"), 0700, &e), E_FILE);
     assert_int_equal(file_make_dir(in_dir("f/g"), 0700, &e), E_FILE);
     assert_int_equal(file_make_dir("", 0700, &e), E_FILE);
+    remove_temp();
+}
+
+void test_the_names_of_new_folders_are_durable(void **state)
+{
+    struct err e;
+    struct stat above, st;
+    (void)state;
+    make_temp();
+    assert_int_equal(stat(dir, &above), 0);
+    syncs = 0;
+    assert_int_equal(file_make_dir(in_dir("a/b"), 0700, NULL), OK);
+    assert_int_equal(stat(in_dir("a"), &st), 0);
+    assert_int_equal(syncs, 2);
+    assert_int_equal(synced[0], above.st_ino);
+    assert_int_equal(synced[1], st.st_ino);
+    sync_fails = true;
+    assert_int_equal(file_make_dir(in_dir("a/c"), 0700, &e), E_IO);
+    sync_fails = false;
+    assert_int_equal(access(in_dir("a/c"), F_OK), -1);
+    assert_int_equal(file_make_dir(in_dir("a/c"), 0700, NULL), OK);
+    assert_int_equal(synced[2], st.st_ino);
     remove_temp();
 }
 
