@@ -28,15 +28,16 @@ static int note_not_finite(struct db *d, const struct save *s, const struct row 
 /* A map that does not keep distances is a broken program. */
 static int note_sketch(struct db *d, const struct save *s, const struct row *r, struct err *e)
 {
-    char text[SAVE_REASON];
+    char text[SAVE_REASON], at[CLOCK_UTC];
     double error = r->value[METRIC_sketch_error];
     if (isnan(error) || fabs(error) <= SKETCH_TOLERANCE) return OK;
     snprintf(text, sizeof text,
              "epoch %" PRId64
              ": the squared distance of the sketch from truth is off by %.3g of it; "
-             "expected at most %.3g",
+             "expected at most %.3g; later epochs with that have no event",
              r->epoch, error, SKETCH_TOLERANCE);
-    return save_event(d, s, "sketch", text, e);
+    clock_utc(s->at_ms, at);
+    return db_do(d, SQL_EVENT_SKETCH, e, "tit", at, s->run, text);
 }
 
 int save_notes(struct db *d, const struct save *s, const struct row *r, struct err *e)
