@@ -25,7 +25,10 @@
 #define RETRY_MS          100
 #define IDLE_MS           1000
 #define CHECKPOINT_FRAMES 1000       /* pages in the log between checkpoints */
-#define LOG_FRAMES        (256 << 8) /* 256 MiB in pages of 4 KiB: warn above */
+#define PRESS_FRAMES      (64 << 8)  /* 64 MiB in pages of 4 KiB: wait for readers above */
+#define PRESS_MS          200        /* ... so long, */
+#define PRESS_MOST_MS     3200       /* ... and in vain up to so long */
+#define LOG_FRAMES        (256 << 8) /* 256 MiB: warn above */
 
 struct ticket {
     uint64_t number;
@@ -56,7 +59,7 @@ struct store {
     uint64_t next;       /* ticket; the caller's thread */
     atomic_bool closing; /* a full disk is waited for no longer */
     struct batch batch;  /* from here on: the store's thread */
-    int tried_frames, warned_frames;
+    int tried_frames, press_frames, warned_frames, press_ms;
     struct clouds clouds;
     struct aggregate aggregate;
     bool due;              /* some sweep waits for its statistics */
@@ -243,23 +246,54 @@ static int wait_for_room(struct store *s, struct err *e)
     return rc;
 }
 
+static void press_anew(struct store *s)
+{
+    s->press_frames = PRESS_FRAMES;
+    s->press_ms = PRESS_MS;
+}
+
+static void say_log_grows(struct store *s, int frames)
+{
+    char reader[DB_READER];
+    s->warned_frames = frames;
+    db_reader(&s->db, reader);
+    log_warn("log_grows", "path=%s-wal pages=%d reader=%s reason=%s", s->path, frames, reader,
+             "it keeps a transaction open (a sqlite3 shell after BEGIN?)");
+}
+
+/* Readers that come one after the other never leave a log alone: when it is long, they are waited
+ * for. In vain: again when it has grown a little, and longer; who outstays that as well is waited
+ * for seldom, since nothing is stored meanwhile. */
+static int move_log(struct store *s, int frames, struct err *e)
+{
+    if (frames < s->press_frames) return db_checkpoint(&s->db, DB_LOG_MOVE, 0, e);
+    int rc = db_checkpoint(&s->db, DB_LOG_BEGIN, s->press_ms, e);
+    if (s->db.wal_frames == 0)
+        press_anew(s);
+    else if (s->press_ms < PRESS_MOST_MS) {
+        s->press_ms *= 2;
+        s->press_frames = frames + frames / 8;
+    } else
+        s->press_frames = frames + frames / 2;
+    return rc;
+}
+
 /* Moves the log into the file now and then; a reader that keeps an old view open prevents it. */
-static void keep_log_short(struct store *s)
+static int keep_log_short(struct store *s, struct err *e)
 {
     int frames = s->db.wal_frames;
-    if (frames < s->tried_frames) s->tried_frames = 0;
-    if (frames - s->tried_frames < CHECKPOINT_FRAMES) return;
+    if (frames < s->tried_frames) {
+        s->tried_frames = 0;
+        press_anew(s);
+    }
+    if (frames - s->tried_frames < CHECKPOINT_FRAMES) return OK;
     s->tried_frames = frames;
-    db_checkpoint(&s->db, false);
+    int rc = move_log(s, frames, e);
     if (s->db.wal_frames == 0)
         s->warned_frames = 0;
-    else if (frames > LOG_FRAMES && frames > 2 * s->warned_frames) {
-        char reader[DB_READER];
-        s->warned_frames = frames;
-        db_reader(&s->db, reader);
-        log_warn("log_grows", "path=%s-wal pages=%d reader=%s reason=%s", s->path, frames, reader,
-                 "it keeps a transaction open (a sqlite3 shell after BEGIN?)");
-    }
+    else if (frames > LOG_FRAMES && frames > 2 * s->warned_frames)
+        say_log_grows(s, frames);
+    return rc;
 }
 
 /* A part of the statistics that are due. They can wait for room; nobody waits for them. */
@@ -281,14 +315,16 @@ static int aggregate(struct store *s, struct err *e)
 }
 
 /* The next ticket; cuts the log when nothing came for a while. NULL: there is none now. */
-static struct ticket *next_ticket(struct store *s)
+static int next_ticket(struct store *s, struct ticket **t, struct err *e)
 {
     int64_t wait = s->due ? s->not_before_ms - clock_now_ms() : IDLE_MS;
-    struct ticket *t = queue_pop(s->queue, wait > 0 ? wait : 0);
-    if (t || s->due || queue_ended(s->queue)) return t;
-    db_checkpoint(&s->db, true);
+    *t = queue_pop(s->queue, wait > 0 ? wait : 0);
+    if (*t || s->due || queue_ended(s->queue)) return OK;
+    int rc = db_checkpoint(&s->db, DB_LOG_CUT, 0, e);
     s->tried_frames = s->warned_frames = 0;
-    return queue_pop(s->queue, -1);
+    press_anew(s);
+    if (rc == OK) *t = queue_pop(s->queue, -1);
+    return rc;
 }
 
 /* Carries out a ticket and those that follow it at once. */
@@ -307,13 +343,14 @@ static void run(void *ctx)
     struct err e;
     int rc = OK;
     while (rc == OK) {
-        struct ticket *t = next_ticket(s);
+        struct ticket *t;
+        rc = next_ticket(s, &t, &e);
         if (t)
             rc = carry_out(s, t, &e);
-        else if (queue_ended(s->queue))
+        else if (rc == OK && queue_ended(s->queue))
             return;
         if (rc == OK && s->due && clock_now_ms() >= s->not_before_ms) rc = aggregate(s, &e);
-        if (rc == OK) keep_log_short(s);
+        if (rc == OK) rc = keep_log_short(s, &e);
     }
     publish_failure(s, &e);
 }
@@ -327,6 +364,7 @@ int store_open(struct store **out, const char *path, struct store_state *state, 
     if (!s) return err_set(e, E_NOMEM, "%s: no memory for the store", path);
     s->bell = -1;
     s->next = 1;
+    press_anew(s);
     atomic_init(&s->closing, false);
     int rc = (s->path = strdup(path)) ? OK : err_set(e, E_NOMEM, "%s: no memory", path);
     if (rc == OK) rc = db_open(&s->db, s->path, e);

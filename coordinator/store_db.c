@@ -224,17 +224,22 @@ void db_rollback(struct db *d)
     keep_settle(d, false);
 }
 
-void db_checkpoint(struct db *d, bool whole)
+int db_checkpoint(struct db *d, enum db_log how, int wait_ms, struct err *e)
 {
+    static const int modes[] = {[DB_LOG_MOVE] = SQLITE_CHECKPOINT_PASSIVE,
+                                [DB_LOG_BEGIN] = SQLITE_CHECKPOINT_RESTART,
+                                [DB_LOG_CUT] = SQLITE_CHECKPOINT_TRUNCATE};
     int in_log = 0, moved = 0;
-    if (whole) sqlite3_busy_timeout(d->handle, 0);
-    int code = sqlite3_wal_checkpoint_v2(
-        d->handle, NULL, whole ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, &in_log,
-        &moved);
-    if (whole) sqlite3_busy_timeout(d->handle, BUSY_TIMEOUT_MS);
+    sqlite3_busy_timeout(d->handle, wait_ms);
+    int code = sqlite3_wal_checkpoint_v2(d->handle, NULL, modes[how], &in_log, &moved);
+    int rc = code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_LOCKED
+                 ? OK
+                 : db_fail(d, e, "moving the log into the file");
+    sqlite3_busy_timeout(d->handle, BUSY_TIMEOUT_MS);
     if (code == SQLITE_OK && in_log == moved) d->wal_frames = 0;
-    if (code != SQLITE_OK && code != SQLITE_BUSY && code != SQLITE_LOCKED)
-        log_warn("checkpoint_failed", "error=%s", sqlite3_errmsg(d->handle));
+    if (rc != E_FULL) return rc;
+    log_warn("checkpoint_failed", "error=%s", e->text);
+    return OK;
 }
 
 /* ---- opening and closing ---- */

@@ -59,9 +59,12 @@ int db_begin(struct db *d, struct err *e);
 int db_commit(struct db *d, struct err *e); /* E_STORE too when the file is gone from its name */
 void db_rollback(struct db *d);
 
-/* Moves what it can from the write-ahead log to the file; never waits. `whole`: and cuts the log.
- */
-void db_checkpoint(struct db *d, bool whole);
+/* Moves what it can from the write-ahead log to the file, without waiting; DB_LOG_BEGIN: waits so
+ * long for readers of the log that the next commit can write over its beginning; DB_LOG_CUT: and
+ * makes it short at once. What cannot be had, for readers or for want of room, is left for later:
+ * wal_frames is then not 0. E_STORE. */
+enum db_log { DB_LOG_MOVE, DB_LOG_BEGIN, DB_LOG_CUT };
+int db_checkpoint(struct db *d, enum db_log how, int wait_ms, struct err *e);
 
 /* Binds the parameters of a statement in order, one letter each:
  *   i int64_t   n int64_t (INT64_MIN: NULL)   t const char * (NULL: NULL)   d double (NaN: NULL)
