@@ -15,8 +15,8 @@
     X(EVENT_START)     /* first of all: next_sweep, next_worker, sweeps, runs (those running) */   \
     X(EVENT_TICK)      /* time passed; what had arrived has been handed over before */             \
     X(EVENT_FULL)      /* full: whether the store waits; it has changed */                         \
-    X(EVENT_HELLO)     /* peer, user, uuid, slots, offers, holdings, welcoming; the message is     \
-                          saved */                                                                 \
+    X(EVENT_HELLO)     /* peer, user, uuid, number, slots, offers, holdings, welcoming; the        \
+                          message is saved */                                                      \
     X(EVENT_HEARTBEAT) /* peer, holdings */                                                        \
     X(EVENT_EPOCHS)    /* peer, run, attempt, first, last; the message is saved */                 \
     X(EVENT_PART)      /* peer, run, attempt: of a file of an epoch; the message is saved */       \
@@ -60,6 +60,7 @@ struct event {
     const char *user; /* whose key the peer used */
 
     const char *uuid; /* of a worker process */
+    uint64_t number;  /* of its Hello; 0: it does not count them */
     uint32_t slots;
     const struct save_blas *offers; /* best first */
     size_t offer_count;

@@ -48,6 +48,7 @@ static int of_hello(struct hub_event *x, const Grokd__Hello *m, struct err *e)
 {
     x->event.kind = EVENT_HELLO;
     x->event.uuid = m->uuid;
+    x->event.number = m->has_number ? m->number : 0;
     x->event.slots = m->slots;
     int rc = take_offers(x, m, e);
     return rc < 0 ? rc : take_holdings(x, m->holdings, m->n_holdings, e);

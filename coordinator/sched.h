@@ -65,6 +65,7 @@ struct worker {
     enum worker_state state;
     uint64_t peer; /* of its connection; 0 while gone */
     char uuid[SAVE_NAME], user[SAVE_NAME];
+    uint64_t hello; /* number of its last Hello; 0: it does not count them */
     uint32_t slots;
     size_t held; /* runs it holds, prefetched ones too */
     struct save_blas offers[SCHED_OFFERS];

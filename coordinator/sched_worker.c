@@ -275,6 +275,13 @@ struct worker *worker_recall(struct turn *t, int64_t number, const char *uuid)
     return w ? w : introduce(t, number, uuid);
 }
 
+/* Whether this Hello is older than what its worker said since: it comes late, by a connection that
+ * was given up. Of one that is gone any will do: its memory may have been put back. */
+static bool is_overtaken(const struct turn *t, const struct worker *w)
+{
+    return w && w->state != WORKER_GONE && t->ev->number && t->ev->number <= w->hello;
+}
+
 static void connect(struct turn *t, struct worker *w)
 {
     const struct event *ev = t->ev;
@@ -282,6 +289,7 @@ static void connect(struct turn *t, struct worker *w)
     w->state = w->quarantine ? WORKER_QUARANTINED : WORKER_CONNECTED;
     w->peer = ev->peer;
     snprintf(w->user, sizeof w->user, "%s", ev->user);
+    w->hello = ev->number;
     w->slots = ev->slots;
     w->leaving = false;
     w->heard_ms = w->seen_ms = t->now_ms;
@@ -307,11 +315,9 @@ int turn_hello(struct turn *t)
         return OK;
     }
     bool same = other && other == w;
-    if (same && t->ev->welcoming) { /* what it waits for is under way */
-        w->heard_ms = t->now_ms;
-        return OK;
-    }
-    if (other && !same) rc = drop(t, other, &left); /* one peer, one worker */
+    if (same) w->heard_ms = t->now_ms;
+    if (is_overtaken(t, w) || (same && t->ev->welcoming)) return OK; /* answered, or about to be */
+    if (other && !same) rc = drop(t, other, &left);                  /* one peer, one worker */
     if (rc == OK && w && w->peer && w->peer != t->ev->peer) {
         /* If somebody still listens there, it is a copy of the process: it must end. */
         struct send *x = actions_send(t->out, SEND_REFUSE, w->peer);

@@ -157,6 +157,8 @@ int session_say_hello(struct session *s, struct session_turn *t)
     hello.git = git;
     hello.n_blas = s->set.blas_count;
     hello.blas = list;
+    hello.has_number = 1;
+    hello.number = ++s->said;
     int rc = holdings_make(s, &hello.holdings, &hello.n_holdings, t->e);
     if (rc < 0) return rc;
     wire_envelope m = GROKD__ENVELOPE__INIT;

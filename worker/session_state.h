@@ -59,6 +59,7 @@ struct session {
     int64_t worker;   /* our number, from Welcome */
     bool greeted;     /* Welcome came after our last Hello */
     int hellos;       /* since the last Welcome */
+    uint64_t said;    /* Hellos of this process, the number of the last one */
     int64_t hello_ms; /* next Hello, while not greeted */
     int64_t heard_ms; /* last message of the coordinator */
     int64_t beat_ms;  /* next heartbeat, when greeted */

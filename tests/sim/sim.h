@@ -203,6 +203,8 @@ struct sim_worker {
     int serial; /* of the process, and its uuid */
     char uuid[SAVE_NAME];
     uint64_t known_peer; /* that it said Hello from, to this coordinator */
+    uint64_t said;       /* number of that Hello */
+    bool copied;         /* another process has its uuid, or had it */
     struct session *session;
     uint64_t peer;
     int64_t offset_ms, awake_ms, timer_ms;
@@ -329,7 +331,7 @@ void sim_tend(struct sim *w); /* now and then in the calm: what an owner does */
 /* sim_oracle.c */
 void oracle_open(struct sim *w);
 void oracle_submit(struct sim *w, const struct save *x);
-void oracle_sent(struct sim *w, int place, const wire_envelope *m);
+void oracle_sent(struct sim *w, uint64_t peer, const wire_envelope *m);
 void oracle_insert(struct sim *w, int64_t run, int64_t epoch, double value);
 void oracle_changed(struct sim *w, const struct save *x, int64_t run, enum run_state before);
 void oracle_worker(struct sim *w, int place);

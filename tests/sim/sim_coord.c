@@ -35,7 +35,7 @@ static void after(struct sim *w, int rc, const struct err *e)
 static int door_send(void *ctx, uint64_t peer, const wire_envelope *m, struct err *e)
 {
     struct sim *w = ctx;
-    oracle_sent(w, sim_place(peer), m);
+    oracle_sent(w, peer, m);
     return sim_down(w, peer, m, e);
 }
 
@@ -155,15 +155,34 @@ static void object(struct sim *w, uint64_t peer, struct err *why)
     sim_down(w, peer, &m, &e);
 }
 
+/* Whether a newer Hello of this uuid was heard from somebody who is still there. */
+static bool overtaken(struct sim *w, const Grokd__Hello *m)
+{
+    const struct sched *s = &w->coord.hub.sched;
+    bool there = false, older = false;
+    for (size_t i = 0; i < s->worker_count; i++)
+        there |= !strcmp(s->workers[i].uuid, m->uuid) && s->workers[i].state != WORKER_GONE;
+    for (int i = 0; i < SIM_PLACES && there; i++)
+        older |= !strcmp(w->worker[i].uuid, m->uuid) && w->worker[i].known_peer &&
+                 m->number <= w->worker[i].said;
+    if (older) sim_cover(w, COVER_hello_overtaken);
+    return older;
+}
+
 /* Only a peer that said Hello is somebody, until another one says it with the same uuid. */
 static void heard(struct sim *w, int place, uint64_t peer, const wire_envelope *m)
 {
+    bool hello = m->body_case == GROKD__ENVELOPE__BODY_HELLO && m->hello->has_number;
     if (place >= SIM_PLACES) return;
     struct sim_worker *k = &w->worker[place];
-    for (int i = 0; i < SIM_PLACES && m->body_case == GROKD__ENVELOPE__BODY_HELLO; i++)
-        if (!strcmp(w->worker[i].uuid, m->hello->uuid)) w->worker[i].known_peer = 0;
-    if (m->body_case == GROKD__ENVELOPE__BODY_HELLO && !strcmp(m->hello->uuid, k->uuid))
-        k->known_peer = peer;
+    if (hello && !overtaken(w, m->hello)) {
+        for (int i = 0; i < SIM_PLACES; i++)
+            if (!strcmp(w->worker[i].uuid, m->hello->uuid)) w->worker[i].known_peer = 0;
+        if (!strcmp(m->hello->uuid, k->uuid)) {
+            k->known_peer = peer;
+            k->said = m->hello->number;
+        }
+    }
     if (k->known_peer == peer) k->heard_ms = sim_coord_now(w);
 }
 

@@ -85,6 +85,8 @@ static void clone(struct sim *w)
     int place = somebody(w), to = SIM_WORKERS + (int)sim_below(w, SIM_CLONES);
     if (place < 0 || w->worker[to].up) return;
     sim_worker_start(w, to, w->worker[place].serial);
+    if (w->worker[to].up) w->worker[to].copied = true;
+    w->worker[place].copied = true;
 }
 
 /* ---- coordinator ---- */

@@ -11,7 +11,8 @@
  *   I8  once faults stop, every run comes to its end
  *
  * and besides: nobody is judged by a lease during which nobody could be heard, no failure is
- * counted that did not happen, and nothing is handed out while the store is known to wait. */
+ * counted that did not happen, nothing is handed out while the store is known to wait, and no
+ * process is ended as a copy of itself. */
 #include "tests/sim/sim.h"
 #include "worker/session_state.h"
 
@@ -193,13 +194,26 @@ static void refused(struct sim *w, const char *text)
         if (begins(text, seen[i].reason)) sim_cover(w, seen[i].cover);
 }
 
-void oracle_sent(struct sim *w, int place, const wire_envelope *m)
+/* A process that is the only one of its name must not be ended by what it said itself. */
+static void copied(struct sim *w, uint64_t peer, const char *text)
 {
-    sim_note(w, "sent", place, m->body_case, 0, 0);
+    int place = sim_place(peer);
+    if (!begins(text, "another connection") || place < 0 || place >= SIM_PLACES) return;
+    const struct sim_worker *k = &w->worker[place];
+    if (k->up && k->peer == peer && !k->copied)
+        sim_wrong(w, "worker %d is refused as a copy of itself", place);
+}
+
+void oracle_sent(struct sim *w, uint64_t peer, const wire_envelope *m)
+{
+    sim_note(w, "sent", sim_place(peer), m->body_case, 0, 0);
     switch (m->body_case) {
     case GROKD__ENVELOPE__BODY_ACK: acknowledged(w, m->ack); break;
     case GROKD__ENVELOPE__BODY_WORK: handed_out(w, m->work); break;
-    case GROKD__ENVELOPE__BODY_REFUSE: refused(w, m->refuse->reason); break;
+    case GROKD__ENVELOPE__BODY_REFUSE:
+        refused(w, m->refuse->reason);
+        copied(w, peer, m->refuse->reason);
+        break;
     case GROKD__ENVELOPE__BODY_STOP:
         if (!m->stop->reason) break;
         if (begins(m->stop->reason, "this attempt")) sim_cover(w, COVER_stop_not_current);

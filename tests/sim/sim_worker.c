@@ -59,6 +59,7 @@ void sim_worker_start(struct sim *w, int place, int serial)
     memset(k->attempt, 0, sizeof k->attempt);
     k->zen = machine_of(w, place) % 5 == 1;
     k->bad = w->storm && w->mix.on[FAULT_BAD_TRAINER] && sim_below(w, 4) == 0;
+    k->copied = false;
     k->peer = sim_peer_new(w, place);
     k->heard_ms = sim_coord_now(w);
     for (int i = 0; i < SIM_SLOTS; i++) {

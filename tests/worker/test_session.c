@@ -89,6 +89,33 @@ void test_pauses_between_hellos_stay_well_within_a_short_lease(void **state)
     session_close(&s);
 }
 
+void test_each_hello_has_the_next_number_so_that_a_late_one_is_known(void **state)
+{
+    (void)state;
+    struct session_settings set;
+    struct session_actions out = {0};
+    struct session_event ev = {.kind = SESSION_EVENT_START};
+    struct session *s;
+    struct err e;
+    script_settings(&set, 1);
+    assert_int_equal(session_open(&s, &set, 0, &e), OK);
+    uint64_t number = 0;
+    for (int64_t now = 0; number < 5; now = session_next_ms(s)) {
+        assert_int_equal(session_on(s, &ev, now, &out, &e), OK);
+        for (size_t i = 0; i < out.count; i++) {
+            wire_envelope *m;
+            if (out.list[i].kind != SESSION_ACT_SEND) continue; /* or it starts its slot again */
+            assert_int_equal(wire_unpack(&m, out.list[i].bytes, out.list[i].size, &e), OK);
+            assert_int_equal(m->hello->number, ++number);
+            wire_free(&m);
+        }
+        session_actions_clear(&out);
+        ev.kind = SESSION_EVENT_TICK;
+    }
+    session_actions_free(&out);
+    session_close(&s);
+}
+
 void test_pauses_differ_between_seeds(void **state)
 {
     (void)state;

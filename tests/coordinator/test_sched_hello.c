@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+/* The scheduler: whose word counts when more than one Hello speaks for a worker. */
+#include "tests/coordinator/sched_world.h"
+
+#include <string.h>
+
+static void say_hello(struct world *w, uint64_t peer, uint64_t number)
+{
+    struct save_blas offer = {"Haswell", "aa"};
+    struct event ev = {.kind = EVENT_HELLO,
+                       .peer = peer,
+                       .user = "key",
+                       .uuid = "u",
+                       .number = number,
+                       .slots = 1,
+                       .offers = &offer,
+                       .offer_count = 1};
+    world_on(w, &ev);
+    world_answers(w);
+}
+
+void test_a_hello_that_was_overtaken_on_its_way_says_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    struct event bye = {.kind = EVENT_GOODBYE, .peer = 8};
+    world_open(&w, 1, 0);
+    say_hello(&w, 8, 2); /* the first one stuck in a connection that was given up */
+    world_forget(&w);
+    say_hello(&w, 7, 1);
+    world_expect(&w, "");
+    say_hello(&w, 8, 2); /* twice the same */
+    world_expect(&w, "");
+    world_epochs(&w, 8, 1, 1, 0, 0);
+    world_expect(&w, "save epochs 1/1\n-> 8 ack 1/1 0\n");
+    say_hello(&w, 9, 3);
+    assert_non_null(strstr(w.text, "-> 8 refuse another connection"));
+    assert_int_equal(w.s.workers[0].peer, 9);
+    bye.peer = 9;
+    world_on(&w, &bye);
+    world_forget(&w);
+    say_hello(&w, 8, 2); /* whoever is gone may begin again: its memory was put back, say */
+    assert_non_null(strstr(w.text, "-> 8 welcome 1\n"));
+    world_close(&w);
+}
