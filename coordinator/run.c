@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* run: the run table and its state machine. Both orders are sorted arrays of pointers: with the
- * few thousand runs that are held, moving pointers is cheaper than any tree, and a reader sees all.
+/* run: the run table and its state machine. All orders are sorted arrays of pointers: with the few
+ * thousand runs that are held, moving pointers is cheaper than any tree, and a reader sees all.
  */
 #include "coordinator/run.h"
 
@@ -50,18 +50,18 @@ static size_t place_of_number(const struct run_table *t, int64_t number)
     return low;
 }
 
-static bool goes_before(const struct run *a, const struct run *b)
+bool run_before(const struct run *a, const struct run *b)
 {
     if (a->is.priority != b->is.priority) return a->is.priority > b->is.priority;
     return a->is.run < b->is.run;
 }
 
-static size_t place_in_queue(const struct run_table *t, const struct run *r)
+static size_t place_in_queue(const struct run_queue *q, const struct run *r)
 {
-    size_t low = 0, high = t->waiting;
+    size_t low = 0, high = q->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (goes_before(t->queue[middle], r))
+        if (run_before(q->runs[middle], r))
             low = middle + 1;
         else
             high = middle;
@@ -88,37 +88,98 @@ struct run *run_find(const struct run_table *t, int64_t number)
     return at < t->count && t->by_number[at]->is.run == number ? t->by_number[at] : NULL;
 }
 
-/* Room for one run more in both orders, so that a change of state never lacks memory. */
-static int make_room(struct run_table *t, struct err *e)
+/* Room for one pointer more. */
+static int make_room(struct run ***list, size_t count, size_t *room, struct err *e)
 {
-    if (t->count < t->room) return OK;
-    size_t room = t->room ? 2 * t->room : 64;
-    struct run **numbers = realloc(t->by_number, room * sizeof *numbers);
-    if (numbers) t->by_number = numbers;
-    struct run **queue = numbers ? realloc(t->queue, room * sizeof *queue) : NULL;
-    if (!queue) return err_set(e, E_NOMEM, "run table: no memory for %zu runs", room);
-    t->queue = queue;
-    t->room = room;
+    if (count < *room) return OK;
+    size_t more = *room ? 2 * *room : 64;
+    struct run **grown = realloc(*list, more * sizeof *grown);
+    if (!grown) return err_set(e, E_NOMEM, "run table: no memory for %zu runs", more);
+    *list = grown;
+    *room = more;
     return OK;
 }
 
-int run_add(struct run_table *t, const struct save_run *is, enum run_state state, int64_t now_ms,
-            struct run **out, struct err *e)
+/* What the run is bound to, else what its sweep asks for. */
+static struct save_blas need_of(const struct run *r)
+{
+    struct save_blas need = r->is.blas;
+    if (!need.family[0]) snprintf(need.family, sizeof need.family, "%s", r->family);
+    return need;
+}
+
+static bool same_need(const struct save_blas *a, const struct save_blas *b)
+{
+    return !strcmp(a->family, b->family) && !strcmp(a->fingerprint, b->fingerprint);
+}
+
+/* The queue for a need, an empty one at first; NULL: no memory. */
+static struct run_queue *queue_for(struct run_table *t, const struct save_blas *need)
+{
+    struct run_queue *empty = NULL;
+    for (size_t i = 0; i < t->queue_count; i++) {
+        struct run_queue *q = &t->queues[i];
+        if (same_need(&q->need, need)) return q;
+        if (!q->count && !q->partly) empty = q;
+    }
+    if (!empty && t->queue_count == t->queue_room) {
+        size_t room = t->queue_room ? 2 * t->queue_room : 4;
+        struct run_queue *grown = realloc(t->queues, room * sizeof *grown);
+        if (!grown) return NULL;
+        t->queues = grown;
+        t->queue_room = room;
+    }
+    if (!empty) {
+        empty = &t->queues[t->queue_count++];
+        *empty = (struct run_queue){0};
+    }
+    empty->need = *need;
+    return empty;
+}
+
+static int enqueue(struct run_table *t, struct run *r, struct err *e)
+{
+    if (r->is.epochs_done < 0 && !r->reported) r->is.blas = (struct save_blas){0};
+    const struct save_blas need = need_of(r);
+    struct run_queue *q = queue_for(t, &need);
+    if (!q) return err_set(e, E_NOMEM, "run table: no memory for a queue");
+    int rc = make_room(&q->runs, q->count, &q->room, e);
+    if (rc < 0) return rc;
+    insert(q->runs, &q->count, place_in_queue(q, r), r);
+    r->queue = (size_t)(q - t->queues);
+    t->waiting++;
+    return OK;
+}
+
+static void dequeue(struct run_table *t, const struct run *r)
+{
+    struct run_queue *q = &t->queues[r->queue];
+    take_out(q->runs, &q->count, place_in_queue(q, r));
+    t->waiting--;
+}
+
+int run_add(struct run_table *t, const struct save_run *is, const char *family,
+            enum run_state state, int64_t now_ms, struct run **out, struct err *e)
 {
     if (state != RUN_WAITING && state != RUN_RUNNING)
         return err_set(e, E_STATE, "run %lld is %s: only waiting and running runs are held",
                        (long long)is->run, run_state_name(state));
     if (run_find(t, is->run))
         return err_set(e, E_STATE, "run %lld is held already", (long long)is->run);
-    int rc = make_room(t, e);
+    int rc = make_room(&t->by_number, t->count, &t->room, e);
     if (rc < 0) return rc;
     struct run *r = calloc(1, sizeof *r);
     if (!r) return err_set(e, E_NOMEM, "run %lld: no memory", (long long)is->run);
     r->is = *is;
     r->state = state;
     r->since_ms = now_ms;
+    r->lease.epoch = r->lease.stored = -1;
+    snprintf(r->family, sizeof r->family, "%s", *family ? family : "auto");
+    if (state == RUN_WAITING && (rc = enqueue(t, r, e)) < 0) {
+        free(r);
+        return rc;
+    }
     insert(t->by_number, &t->count, place_of_number(t, is->run), r);
-    if (state == RUN_WAITING) insert(t->queue, &t->waiting, place_in_queue(t, r), r);
     *out = r;
     return OK;
 }
@@ -133,7 +194,7 @@ void run_ending_free(struct run *r)
 
 void run_remove(struct run_table *t, struct run *r)
 {
-    if (r->state == RUN_WAITING) take_out(t->queue, &t->waiting, place_in_queue(t, r));
+    if (r->state == RUN_WAITING) dequeue(t, r);
     take_out(t->by_number, &t->count, place_of_number(t, r->is.run));
     run_ending_free(r);
     free(r);
@@ -147,11 +208,10 @@ int run_step(struct run_table *t, struct run *r, enum run_event ev, int64_t now_
         if (rule->from != r->state || rule->event != ev) continue;
         *effects = rule->effects;
         if (rule->to == rule->from) return OK;
-        if (rule->from == RUN_WAITING) take_out(t->queue, &t->waiting, place_in_queue(t, r));
-        if (rule->to == RUN_WAITING) insert(t->queue, &t->waiting, place_in_queue(t, r), r);
+        if (rule->from == RUN_WAITING) dequeue(t, r);
         r->state = rule->to;
         r->since_ms = now_ms;
-        return OK;
+        return rule->to == RUN_WAITING ? enqueue(t, r, e) : OK;
     }
     return err_set(e, E_STATE, "run %lld is %s: %s is not possible (coordinator/run.def)",
                    (long long)r->is.run, run_state_name(r->state), run_event_name(ev));
@@ -195,14 +255,31 @@ void run_table_free(struct run_table *t)
         run_ending_free(t->by_number[i]);
         free(t->by_number[i]);
     }
+    for (size_t i = 0; i < t->queue_count; i++) free(t->queues[i].runs);
     free(t->by_number);
-    free(t->queue);
+    free(t->queues);
     memset(t, 0, sizeof *t);
+}
+
+static bool queue_sound(const struct run_table *t, size_t number, char text[256])
+{
+    const struct run_queue *q = &t->queues[number];
+    for (size_t i = 0; i < number; i++)
+        if (same_need(&t->queues[i].need, &q->need))
+            return snprintf(text, 256, "two queues for %s", q->need.family), false;
+    for (size_t i = 0; i < q->count; i++) {
+        const struct run *r = q->runs[i];
+        const struct save_blas need = need_of(r);
+        if (r->state != RUN_WAITING || r->queue != number || run_find(t, r->is.run) != r ||
+            !same_need(&need, &q->need) || (i && !run_before(q->runs[i - 1], r)))
+            return snprintf(text, 256, "place %zu of queue %zu is wrong", i, number), false;
+    }
+    return true;
 }
 
 bool run_table_sound(const struct run_table *t, char text[256])
 {
-    size_t waiting = 0;
+    size_t waiting = 0, queued = 0;
     for (size_t i = 0; i < t->count; i++) {
         const struct run *r = t->by_number[i];
         waiting += r->state == RUN_WAITING;
@@ -214,13 +291,13 @@ bool run_table_sound(const struct run_table *t, char text[256])
         if (r->state == RUN_WAITING && r->ending)
             return snprintf(text, 256, "run %lld waits and holds an ending", number), false;
     }
-    if (waiting != t->waiting)
-        return snprintf(text, 256, "%zu runs wait, %zu are queued", waiting, t->waiting), false;
-    for (size_t i = 0; i < t->waiting; i++) {
-        const struct run *r = t->queue[i];
-        if (r->state != RUN_WAITING || run_find(t, r->is.run) != r ||
-            (i && !goes_before(t->queue[i - 1], r)))
-            return snprintf(text, 256, "place %zu of the queue is wrong", i), false;
+    for (size_t i = 0; i < t->queue_count; i++) {
+        queued += t->queues[i].count;
+        if (!queue_sound(t, i, text)) return false;
     }
+    if (waiting != t->waiting || waiting != queued)
+        return snprintf(text, 256, "%zu runs wait, %zu are counted, %zu queued", waiting,
+                        t->waiting, queued),
+               false;
     return true;
 }

@@ -3,7 +3,8 @@
  * all of a sweep (10^6 runs wait in the database), and nothing that is over.
  *
  * Two orders are kept: by number, to find the run a message speaks of, and, of those waiting, by
- * (priority falling, number rising), to find what comes next. Only run_add can lack memory.
+ * (priority falling, number rising), to find what comes next: a queue for each kind of matrix
+ * kernels that runs need, so that those that nobody can take are not in the way of the others.
  */
 #ifndef GROKD_COORDINATOR_RUN_H
 #define GROKD_COORDINATOR_RUN_H
@@ -76,13 +77,24 @@ struct run {
     struct run_ending *ending; /* NULL: not ended; owned */
     bool reported;             /* epochs of it, of any attempt, were handed to the store */
     bool explained;            /* that no worker can take it was said */
+    char family[SAVE_NAME];    /* of kernels that its sweep asks for; "auto": any */
+    size_t queue;              /* while it waits: position in queues[] */
+};
+
+/* Runs that wait for the same kernels. */
+struct run_queue {
+    struct save_blas need; /* no fingerprint: any of this family, or of all if that is "auto" */
+    struct run **runs;     /* in the order they are given out */
+    size_t count, room;
+    bool partly; /* the database may hold more of them, which were left out of a fetch */
 };
 
 struct run_table {
     struct run **by_number; /* rising */
-    struct run **queue;     /* those waiting, in the order they are given out */
-    size_t count, waiting;
-    size_t room; /* of both arrays */
+    size_t count, room;
+    struct run_queue *queues; /* in no order; an empty one is used again for another need */
+    size_t queue_count, queue_room;
+    size_t waiting; /* runs in all queues */
 };
 
 const char *run_state_name(enum run_state s);
@@ -90,15 +102,19 @@ const char *run_event_name(enum run_event e);
 
 struct run *run_find(const struct run_table *t, int64_t number);
 
+/* Whether a is given out before b, if both can be. */
+bool run_before(const struct run *a, const struct run *b);
+
 /* Adds a run that is WAITING or RUNNING and not yet in the table; the table owns it, *out lends. */
-int run_add(struct run_table *t, const struct save_run *is, enum run_state state, int64_t now_ms,
-            struct run **out, struct err *e);
+int run_add(struct run_table *t, const struct save_run *is, const char *family,
+            enum run_state state, int64_t now_ms, struct run **out, struct err *e);
 
 /* Forgets and frees a run; a running one only to repair (its worker is not told). */
 void run_remove(struct run_table *t, struct run *r);
 
-/* Looks the pair up in run.def and moves the run, queue included; gives the effects. E_STATE: the
- * pair is not listed, nothing changed. */
+/* Looks the pair up in run.def and moves the run, queue included; gives the effects. A run of which
+ * nothing was ever reported is not bound to the kernels that it had any more. E_STATE: the pair is
+ * not listed, nothing changed. */
 int run_step(struct run_table *t, struct run *r, enum run_event ev, int64_t now_ms,
              unsigned *effects, struct err *e);
 
@@ -111,7 +127,7 @@ int64_t run_patience_ms(const struct run *r, int64_t least_ms);
 void run_ending_free(struct run *r);
 void run_table_free(struct run_table *t);
 
-/* Whether both orders hold the same runs rightly; text says what is wrong. For tests. */
+/* Whether all orders hold the same runs rightly; text says what is wrong. For tests. */
 bool run_table_sound(const struct run_table *t, char text[256]);
 
 #endif

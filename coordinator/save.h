@@ -47,7 +47,9 @@ enum sweep_state { SWEEP_ACTIVE, SWEEP_PAUSED, SWEEP_CANCELLED, SWEEP_DONE };
                          epoch on, if the run is finished */                                       \
     X(SAVE_EVENT)     /* run, worker (0: none), blas.family = kind, text = sentence */             \
     X(SAVE_FETCH)     /* no save: answers with up to `count` waiting runs of active sweeps,        \
-                         priority first, then run_id */
+                         priority first, then run_id; text = what is left out, lines with a line   \
+                         end before the first: "kernels FAMILY FINGERPRINT" are the runs that are  \
+                         bound to them, having an epoch, "sweep N" those of it that have none */
 
 enum save_kind {
 #define X(name) name,

@@ -78,10 +78,11 @@ static int adopt(struct turn *t, const struct save_run *is)
 {
     struct run *r;
     struct worker *w = NULL;
-    if (!sweep_find(t->s, is->sweep))
+    const struct save_sweep *sweep = sweep_find(t->s, is->sweep);
+    if (!sweep)
         return err_set(t->e, E_STATE, "run %lld is running but its sweep %lld is not open",
                        (long long)is->run, (long long)is->sweep);
-    int rc = run_add(&t->s->runs, is, RUN_RUNNING, t->now_ms, &r, t->e);
+    int rc = run_add(&t->s->runs, is, sweep->settings.blas, RUN_RUNNING, t->now_ms, &r, t->e);
     if (rc < 0) return rc;
     if (*is->holder && !(w = worker_recall(t, is->worker, is->holder)))
         return err_set(t->e, E_NOMEM, "no memory for one worker more");

@@ -43,8 +43,8 @@ struct sched_config {
     int64_t heartbeat_ms, lease_ms;
     int64_t hung_ms;  /* least time without an epoch before a run is hung */
     int64_t quick_ms; /* a failure within this time speaks against the worker */
-    size_t window;    /* waiting runs fetched at once; at most 8 times as many are held */
-    size_t keep;      /* workers beyond which those that are gone are forgotten */
+    size_t window; /* waiting runs fetched at once; at most 8 times as many of one need are held */
+    size_t keep;   /* workers beyond which those that are gone are forgotten */
 };
 
 #define SCHED_DEFAULTS                                                                             \

@@ -2,26 +2,22 @@
 /* sched_assign: who gets what, and which runs are fetched from the database next. */
 #include "coordinator/sched_turn.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define HELD_WINDOWS   8  /* most waiting runs held, in windows */
+#define HELD_WINDOWS   8  /* most waiting runs of one need held, in windows */
 #define EXPLAINED_TURN 16 /* runs explained in one turn */
 
-/* The kernels with which this worker would work on the run, or NULL: it has them not. A run keeps
- * the fingerprint of its first attempt, so that its numbers stay the same to the bit. */
-static const struct save_blas *kernels(const struct sched *s, const struct worker *w,
-                                       const struct run *r)
+/* The kernels with which this worker would work on runs of that need, or NULL: it has them not. A
+ * run keeps the fingerprint of its first attempt, so that its numbers stay the same to the bit. */
+static const struct save_blas *kernels(const struct worker *w, const struct save_blas *need)
 {
-    const char *family = sweep_find(s, r->is.sweep)->settings.blas;
+    bool any = !need->fingerprint[0] && !strcmp(need->family, "auto");
     for (size_t i = 0; i < w->offer_count; i++) {
         const struct save_blas *x = &w->offers[i];
-        if (r->is.blas.family[0]) {
-            if (!strcmp(x->family, r->is.blas.family) &&
-                !strcmp(x->fingerprint, r->is.blas.fingerprint))
-                return x;
-        } else if (!strcmp(family, "auto") || !*family || !strcmp(family, x->family)) {
-            return x;
-        }
+        bool bits = !need->fingerprint[0] || !strcmp(x->fingerprint, need->fingerprint);
+        if (any || (bits && !strcmp(x->family, need->family))) return x;
     }
     return NULL;
 }
@@ -58,36 +54,47 @@ static bool last_chance(const struct sched *s, const struct run *r)
 /* Whether somebody else can take the run, be it later, on whom it has not just ended. */
 static bool has_other(const struct sched *s, const struct worker *w, const struct run *r)
 {
+    const struct save_blas *need = &s->runs.queues[r->queue].need;
     for (size_t i = 0; i < s->worker_count; i++) {
         const struct worker *x = &s->workers[i];
-        if (x != w && serves(x) && !just_ended(x, r) && kernels(s, x, r)) return true;
+        if (x != w && serves(x) && !just_ended(x, r) && kernels(x, need)) return true;
     }
     return false;
 }
 
-/* The first run in the queue that the worker can take. One that has just ended on it comes last,
+/* The first run of a queue that the worker can take and that has not just ended on it, or NULL.
+ * *again: the first that has, and may be tried once more. */
+static struct run *first_of(struct turn *t, const struct worker *w, const struct run_queue *q,
+                            struct run **again)
+{
+    struct sched *s = t->s;
+    for (size_t i = 0; i < q->count; i++) {
+        struct run *r = q->runs[i];
+        if (!just_ended(w, r)) return r;
+        if (last_chance(s, r) && has_other(s, w, r)) continue;
+        s->resting |= !rested(t, r);
+        if (rested(t, r) && (!*again || run_before(r, *again))) *again = r;
+    }
+    return NULL;
+}
+
+/* The first run that waits and that the worker can take. One that has just ended on it comes last,
  * and not at once: whether the run or the worker is to blame, another pair will show. */
 static struct run *next_for(struct turn *t, const struct worker *w)
 {
-    struct sched *s = t->s;
-    struct run *again = NULL;
-    for (size_t i = 0; i < s->runs.waiting; i++) {
-        struct run *r = s->runs.queue[i];
-        if (!kernels(s, w, r)) continue;
-        if (!just_ended(w, r)) return r;
-        if (again || (last_chance(s, r) && has_other(s, w, r))) continue;
-        if (rested(t, r))
-            again = r;
-        else
-            s->resting = true;
+    struct run *best = NULL, *again = NULL;
+    for (size_t i = 0; i < t->s->runs.queue_count; i++) {
+        const struct run_queue *q = &t->s->runs.queues[i];
+        struct run *r = q->count && kernels(w, &q->need) ? first_of(t, w, q, &again) : NULL;
+        if (r && (!best || run_before(r, best))) best = r;
     }
-    return again;
+    return best ? best : again;
 }
 
 static int give(struct turn *t, struct worker *w, struct run *r)
 {
     const struct change c = {.event = RUN_ON_ASSIGN};
-    r->is.blas = *kernels(t->s, w, r);
+    r->is.blas = *kernels(w, &t->s->runs.queues[r->queue].need);
     r->is.attempt++;
     r->lease = (struct run_lease){.worker = w->number,
                                   .given_ms = t->now_ms,
@@ -148,15 +155,73 @@ int turn_assign(struct turn *t)
 /* ---- the window of waiting runs ----------------------------------------------------------------
  */
 
+static bool is_low(const struct sched *s, size_t waiting)
+{
+    return waiting == 0 || waiting < s->config.window / 4;
+}
+
+/* Adds a line to a text; NULL: no memory, and the text is freed. */
+static char *add_line(char *text, const char *line)
+{
+    size_t size = text ? strlen(text) : 0, more = strlen(line);
+    char *grown = text ? realloc(text, size + more + 1) : NULL;
+    if (!grown) {
+        free(text);
+        return NULL;
+    }
+    memcpy(grown + size, line, more + 1);
+    return grown;
+}
+
+/* Names what the runs of a queue have in common in the database. */
+static char *add_queue(const struct sched *s, char *text, const struct run_queue *q)
+{
+    char line[2 * SAVE_NAME + 32];
+    if (q->need.fingerprint[0]) {
+        snprintf(line, sizeof line, "kernels %s %s\n", q->need.family, q->need.fingerprint);
+        return add_line(text, line);
+    }
+    for (size_t i = 0; i < s->sweep_count && text; i++) {
+        const char *family = s->sweeps[i].settings.blas;
+        if (strcmp(*family ? family : "auto", q->need.family) != 0) continue;
+        snprintf(line, sizeof line, "sweep %lld\n", (long long)s->sweeps[i].sweep);
+        text = add_line(text, line);
+    }
+    return text;
+}
+
+/* Kinds of runs of which enough wait are left out, so that they do not hide the others; gives how
+ * many wait of those. */
+static size_t leave_out(struct turn *t, struct save *x)
+{
+    struct sched *s = t->s;
+    size_t left = 0;
+    for (size_t i = 0; i < s->runs.queue_count; i++) {
+        struct run_queue *q = &s->runs.queues[i];
+        if (q->count < s->config.window) continue;
+        q->partly = true;
+        left += q->count;
+        if (!x->text) x->text = strdup("\n");
+        x->text = add_queue(s, x->text, q);
+        if (!x->text) t->out->failed = true;
+    }
+    return left;
+}
+
 int turn_fetch(struct turn *t)
 {
     struct sched *s = t->s;
-    size_t window = s->config.window, waiting = s->runs.waiting;
-    bool want = waiting < window / 4 || waiting == 0 || s->idle;
-    if (s->stopping || s->fetching || !s->more) return OK;
-    if (!s->look && (!want || waiting >= HELD_WINDOWS * window)) return OK;
+    if (s->stopping || s->fetching) return OK;
+    for (size_t i = 0; i < s->runs.queue_count; i++) {
+        struct run_queue *q = &s->runs.queues[i];
+        if (!q->partly || !is_low(s, q->count)) continue;
+        q->partly = false;
+        s->more = true;
+    }
+    if (!s->more || !(s->look || s->idle || is_low(s, s->runs.waiting))) return OK;
     struct save *x = actions_save(t->out, SAVE_FETCH);
-    x->count = (int64_t)(waiting + window);
+    size_t left = s->look ? 0 : leave_out(t, x);
+    x->count = (int64_t)(s->runs.waiting - left + s->config.window);
     s->fetching = true;
     s->stale = s->look = false;
     return turn_ask(t, SAVE_FETCH, x->count, 0, 0);
@@ -166,20 +231,25 @@ int turn_fetch(struct turn *t)
 static void trim(struct turn *t)
 {
     struct run_table *runs = &t->s->runs;
-    while (runs->waiting > HELD_WINDOWS * t->s->config.window) {
-        run_remove(runs, runs->queue[runs->waiting - 1]);
-        t->s->more = true;
+    for (size_t i = 0; i < runs->queue_count; i++) {
+        struct run_queue *q = &runs->queues[i];
+        while (q->count > HELD_WINDOWS * t->s->config.window) {
+            run_remove(runs, q->runs[q->count - 1]);
+            q->partly = true;
+        }
     }
 }
 
 /* More waiting runs than were counted can only come from another hand in the database. */
 static void recount(struct turn *t)
 {
+    const struct run_table *runs = &t->s->runs;
     for (size_t i = 0; i < t->s->sweep_count; i++) {
         struct save_sweep *w = &t->s->sweeps[i];
         int64_t waiting = 0;
-        for (size_t k = 0; k < t->s->runs.waiting; k++)
-            waiting += t->s->runs.queue[k]->is.sweep == w->sweep;
+        for (size_t k = 0; k < runs->count; k++)
+            waiting += runs->by_number[k]->is.sweep == w->sweep &&
+                       runs->by_number[k]->state == RUN_WAITING;
         if (w->waiting < waiting) w->waiting = waiting;
     }
 }
@@ -200,7 +270,8 @@ int turn_fetched(struct turn *t, const struct save_answer *a)
             return err_set(t->e, E_STATE, "the store fetched run %lld of sweep %lld, unknown here",
                            (long long)a->runs[i].run, (long long)a->runs[i].sweep);
         if (sweep->state != SWEEP_ACTIVE || run_find(&s->runs, a->runs[i].run)) continue;
-        int rc = run_add(&s->runs, &a->runs[i], RUN_WAITING, t->now_ms, &r, t->e);
+        int rc =
+            run_add(&s->runs, &a->runs[i], sweep->settings.blas, RUN_WAITING, t->now_ms, &r, t->e);
         if (rc < 0) return rc;
         s->dirty = true;
     }
@@ -210,23 +281,28 @@ int turn_fetched(struct turn *t, const struct save_answer *a)
     return OK;
 }
 
+static bool has_taker(const struct sched *s, const struct save_blas *need)
+{
+    for (size_t i = 0; i < s->worker_count; i++)
+        if (serves(&s->workers[i]) && kernels(&s->workers[i], need)) return true;
+    return false;
+}
+
 void turn_explain(struct turn *t)
 {
     struct sched *s = t->s;
     int said = 0;
-    if (!s->idle) return;
-    for (size_t i = 0; i < s->runs.waiting && said < EXPLAINED_TURN; i++) {
-        struct run *r = s->runs.queue[i];
-        bool taker = r->explained || t->now_ms - r->since_ms < s->config.lease_ms;
-        for (size_t k = 0; k < s->worker_count && !taker; k++)
-            taker = serves(&s->workers[k]) && kernels(s, &s->workers[k], r);
-        if (taker) continue;
-        const char *family =
-            r->is.blas.family[0] ? r->is.blas.family : sweep_find(s, r->is.sweep)->settings.blas;
-        turn_say(t, "no_worker", r->is.run, 0,
-                 "no connected worker offers the kernels that this run needs: %s %.16s", family,
-                 r->is.blas.fingerprint);
-        r->explained = true;
-        said++;
+    for (size_t i = 0; i < s->runs.queue_count && s->idle; i++) {
+        const struct run_queue *q = &s->runs.queues[i];
+        if (!q->count || has_taker(s, &q->need)) continue;
+        for (size_t k = 0; k < q->count && said < EXPLAINED_TURN; k++) {
+            struct run *r = q->runs[k];
+            if (r->explained || t->now_ms - r->since_ms < s->config.lease_ms) continue;
+            turn_say(t, "no_worker", r->is.run, 0,
+                     "no connected worker offers the kernels that this run needs: %s %.16s",
+                     q->need.family, q->need.fingerprint);
+            r->explained = true;
+            said++;
+        }
     }
 }

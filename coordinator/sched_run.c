@@ -129,8 +129,6 @@ int turn_change(struct turn *t, struct run *r, const struct change *c)
     if (from == RUN_RUNNING) {
         worker_release(t, r);
         run_ending_free(r);
-        /* Nothing was ever reported: its numbers are not bound to these kernels yet. */
-        if (r->is.epochs_done < 0 && !r->reported) memset(&r->is.blas, 0, sizeof r->is.blas);
     }
     /* A run of a paused sweep waits in the database. */
     if ((fx & FX_FORGET) ||

@@ -127,7 +127,7 @@ static int save_read(struct db *d, const struct save *s, struct save_answer *a, 
 
 int save_fetch(struct db *d, const struct save *s, struct save_answer *a, struct err *e)
 {
-    sqlite3_stmt *rows = db_bind(d, SQL_RUNS_TO_SERVE, e, "i", s->count);
+    sqlite3_stmt *rows = db_bind(d, SQL_RUNS_TO_SERVE, e, "it", s->count, s->text ? s->text : "");
     return rows ? load_runs(d, rows, &a->runs, &a->run_count, e) : E_STORE;
 }
 

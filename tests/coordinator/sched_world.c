@@ -208,6 +208,17 @@ static struct save_run as_stored(const struct world *w, int64_t i)
     return stored;
 }
 
+static bool left_out(const struct world *w, int64_t run, const char *text)
+{
+    const struct world_run *r = &w->runs[run];
+    char line[256];
+    if (r->epochs_done < 0)
+        snprintf(line, sizeof line, "\nsweep %lld\n", (long long)r->sweep);
+    else
+        snprintf(line, sizeof line, "\nkernels %s %s\n", r->blas.family, r->blas.fingerprint);
+    return text && strstr(text, line);
+}
+
 static void do_fetch(struct world *w, const struct save *s)
 {
     struct save_answer *a = answer(w, SAVE_FETCH);
@@ -216,7 +227,7 @@ static void do_fetch(struct world *w, const struct save *s)
         for (int64_t i = 1; i <= w->run_count && (int64_t)a->run_count < s->count; i++)
             if (w->runs[i].state == RUN_WAITING &&
                 w->sweeps[w->runs[i].sweep].state == SWEEP_ACTIVE &&
-                w->sweeps[w->runs[i].sweep].priority == priority)
+                w->sweeps[w->runs[i].sweep].priority == priority && !left_out(w, i, s->text))
                 a->runs[a->run_count++] = as_stored(w, i);
 }
 
@@ -364,6 +375,12 @@ void world_restart(struct world *w)
     start(w);
 }
 
+void world_family(struct world *w, const char *family)
+{
+    snprintf(w->sweeps[1].settings.blas, sizeof w->sweeps[1].settings.blas, "%s", family);
+    world_restart(w);
+}
+
 void world_close(struct world *w)
 {
     for (size_t i = 0; i < w->answer_count; i++) free(w->answers[i].runs);
@@ -385,103 +402,4 @@ void world_expect(struct world *w, const char *lines)
 {
     assert_string_equal(w->text, lines);
     world_forget(w);
-}
-
-/* ---- common events -----------------------------------------------------------------------------
- */
-
-static const struct save_blas offers[] = {{"Haswell", "aa"}, {"Prescott", "bb"}};
-
-void world_hello_as(struct world *w, uint64_t peer, const char *uuid, uint32_t slots,
-                    const struct event_holding *holdings, size_t count)
-{
-    struct event ev = {.kind = EVENT_HELLO,
-                       .peer = peer,
-                       .user = "key",
-                       .uuid = uuid,
-                       .slots = slots,
-                       .offers = offers,
-                       .offer_count = 2,
-                       .holdings = holdings,
-                       .holding_count = count};
-    world_on(w, &ev);
-    world_answers(w);
-}
-
-void world_hello(struct world *w, uint64_t peer, uint32_t slots)
-{
-    char uuid[32];
-    snprintf(uuid, sizeof uuid, "u%llu", (unsigned long long)peer);
-    world_hello_as(w, peer, uuid, slots, NULL, 0);
-}
-
-void world_epochs(struct world *w, uint64_t peer, int64_t run, int64_t attempt, int64_t first,
-                  int64_t last)
-{
-    struct event ev = {.kind = EVENT_EPOCHS,
-                       .peer = peer,
-                       .run = run,
-                       .attempt = attempt,
-                       .first = first,
-                       .last = last};
-    world_on(w, &ev);
-    world_answers(w);
-}
-
-void world_ended(struct world *w, uint64_t peer, int64_t run, int64_t attempt,
-                 enum event_outcome outcome)
-{
-    int64_t done = w->runs[run].epochs_done;
-    size_t written = w->size;
-    if (outcome == OUTCOME_FINISHED && done < WORLD_EPOCHS) {
-        world_epochs(w, peer, run, attempt, done + 1, WORLD_EPOCHS);
-        w->text[w->size = written] = '\0';
-    }
-    struct event ev = {.kind = EVENT_ENDED,
-                       .peer = peer,
-                       .run = run,
-                       .attempt = attempt,
-                       .epoch = w->runs[run].epochs_done,
-                       .outcome = outcome,
-                       .reason = "because",
-                       .log = "its log",
-                       .seconds = 1.5};
-    world_on(w, &ev);
-    world_answers(w);
-}
-
-void world_beat(struct world *w, uint64_t peer, const struct event_holding *holdings, size_t count)
-{
-    struct event ev = {
-        .kind = EVENT_HEARTBEAT, .peer = peer, .holdings = holdings, .holding_count = count};
-    world_on(w, &ev);
-    world_answers(w);
-}
-
-void world_tick(struct world *w, int64_t ms)
-{
-    struct event ev = {.kind = EVENT_TICK};
-    w->now += ms;
-    world_on(w, &ev);
-    world_answers(w);
-}
-
-void world_command(struct world *w, enum event_kind kind, int64_t from, int64_t to)
-{
-    struct event_range range = {from, to};
-    struct event ev = {.kind = kind, .peer = 99, .ranges = &range, .range_count = 1};
-    world_on(w, &ev);
-    world_answers(w);
-}
-
-void world_submit(struct world *w, const char *runs)
-{
-    struct event ev = {.kind = EVENT_SUBMIT, .peer = 99, .text = runs};
-    world_on(w, &ev);
-    world_answers(w);
-}
-
-const struct run *world_find(const struct world *w, int64_t run)
-{
-    return run_find(&w->s.runs, run);
 }

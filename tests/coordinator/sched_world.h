@@ -52,6 +52,9 @@ void world_close(struct world *w);
 /* Forgets the scheduler, not the database, and starts again. */
 void world_restart(struct world *w);
 
+/* Starts again on a sweep 1 that asks for these kernels. */
+void world_family(struct world *w, const char *family);
+
 void world_on(struct world *w, const struct event *ev);
 void world_answers(struct world *w); /* hands over what waits, and what that leads to */
 

@@ -17,7 +17,7 @@ static struct run *add(struct run_table *t, int64_t number, int64_t priority, en
     struct save_run is = {.run = number, .sweep = 1, .priority = priority, .epochs_done = -1};
     struct run *r;
     struct err e = {0};
-    if (run_add(t, &is, state, 0, &r, &e) < 0) fail_msg("%s", e.text);
+    if (run_add(t, &is, "auto", state, 0, &r, &e) < 0) fail_msg("%s", e.text);
     sound(t);
     return r;
 }
@@ -33,7 +33,7 @@ void test_the_queue_goes_by_priority_then_by_number(void **state)
     add(&t, 2, 5, RUN_RUNNING);
     const int64_t want[] = {9, 3, 5, 1};
     assert_int_equal(t.waiting, 4);
-    for (size_t i = 0; i < 4; i++) assert_int_equal(t.queue[i]->is.run, want[i]);
+    for (size_t i = 0; i < 4; i++) assert_int_equal(t.queues[0].runs[i]->is.run, want[i]);
     assert_int_equal(run_find(&t, 2)->state, RUN_RUNNING);
     assert_null(run_find(&t, 4));
     assert_null(run_find(&t, 10));
@@ -48,9 +48,9 @@ void test_a_run_is_not_added_twice_nor_when_it_is_over(void **state)
     struct run *r;
     struct err e;
     add(&t, 7, 0, RUN_WAITING);
-    assert_int_equal(run_add(&t, &is, RUN_RUNNING, 0, &r, &e), E_STATE);
+    assert_int_equal(run_add(&t, &is, "auto", RUN_RUNNING, 0, &r, &e), E_STATE);
     is.run = 8;
-    assert_int_equal(run_add(&t, &is, RUN_FINISHED, 0, &r, &e), E_STATE);
+    assert_int_equal(run_add(&t, &is, "auto", RUN_FINISHED, 0, &r, &e), E_STATE);
     assert_non_null(strstr(e.text, "run 8 is finished"));
     sound(&t);
     run_table_free(&t);

@@ -149,7 +149,7 @@ void test_a_run_that_nobody_can_take_is_explained_once(void **state)
     (void)state;
     struct world w;
     world_open(&w, 1, 0);
-    snprintf(w.s.sweeps[0].settings.blas, sizeof w.s.sweeps[0].settings.blas, "Zen");
+    world_family(&w, "Zen");
     world_hello(&w, 7, 1);
     world_forget(&w);
     int said = 0;

@@ -48,7 +48,7 @@ void test_a_sweep_may_ask_for_a_family(void **state)
     (void)state;
     struct world w;
     world_open(&w, 2, 0);
-    snprintf(w.s.sweeps[0].settings.blas, sizeof w.s.sweeps[0].settings.blas, "Prescott");
+    world_family(&w, "Prescott");
     hello_with(&w, 7, "Haswell", "aa");
     assert_int_equal(w.runs[1].state, RUN_WAITING);
     world_hello(&w, 8, 1);

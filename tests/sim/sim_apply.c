@@ -226,6 +226,19 @@ static void apply_retry(struct store *s, const struct save *x)
     a->totals = sim_sweep_totals(s, x->sweep);
 }
 
+static bool left_out(const struct store *s, int run, const char *text)
+{
+    const struct sim_run *r = &s->runs[run];
+    char line[256];
+    if (r->epochs_done < 0)
+        snprintf(line, sizeof line, "\nsweep %lld\n", (long long)r->sweep);
+    else
+        snprintf(line, sizeof line, "\nkernels %s %s\n", r->blas.family, r->blas.fingerprint);
+    bool out = text && strstr(text, line);
+    if (out) sim_cover(s->sim, COVER_left_out);
+    return out;
+}
+
 static void apply_fetch(struct store *s, const struct save *x)
 {
     struct save_answer *a = sim_answer(s, x);
@@ -236,7 +249,8 @@ static void apply_fetch(struct store *s, const struct save *x)
         for (int sweep = 1; sweep <= s->sim->mix.sweeps; sweep++)
             for (int i = 1; i <= runs && (int64_t)a->run_count < x->count; i++)
                 if (s->runs[i].state == RUN_WAITING && s->runs[i].sweep == sweep &&
-                    s->sweeps[sweep].state == SWEEP_ACTIVE && s->sweeps[sweep].priority == priority)
+                    s->sweeps[sweep].state == SWEEP_ACTIVE &&
+                    s->sweeps[sweep].priority == priority && !left_out(s, i, x->text))
                     a->runs[a->run_count++] = sim_run_stored(s, i);
     if (a->run_count) sim_cover(s->sim, COVER_fetch_again);
 }
