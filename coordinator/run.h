@@ -114,7 +114,7 @@ void run_remove(struct run_table *t, struct run *r);
 
 /* Looks the pair up in run.def and moves the run, queue included; gives the effects. A run of which
  * nothing was ever reported is not bound to the kernels that it had any more. E_STATE: the pair is
- * not listed, nothing changed. */
+ * not listed, nothing changed. E_NOMEM: the run stands in no queue. */
 int run_step(struct run_table *t, struct run *r, enum run_event ev, int64_t now_ms,
              unsigned *effects, struct err *e);
 

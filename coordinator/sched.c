@@ -73,7 +73,8 @@ int turn_ask(struct turn *t, enum save_kind kind, int64_t sweep, int64_t run, in
 }
 
 /* A run that some worker held when the last coordinator ended: it goes on when that worker comes
- * back and says that it holds it; a lease later it is lost. */
+ * back and says that it holds it; a lease later it is lost. How much of what is stored came from
+ * this attempt is not known. */
 static int adopt(struct turn *t, const struct save_run *is)
 {
     struct run *r;
@@ -91,8 +92,8 @@ static int adopt(struct turn *t, const struct save_run *is)
                                   .given_ms = t->now_ms,
                                   .heard_ms = t->now_ms,
                                   .begun_ms = t->now_ms - t->s->config.quick_ms,
-                                  .epoch = is->epochs_done,
-                                  .stored = is->epochs_done};
+                                  .epoch = -1,
+                                  .stored = -1};
     return OK;
 }
 
@@ -197,11 +198,12 @@ int64_t sched_epochs_left(const struct sched *s)
     for (size_t i = 0; i < s->runs.count; i++) {
         const struct run *r = s->runs.by_number[i];
         int64_t epochs = r->is.params.epochs + 1;
+        int64_t done = r->lease.epoch < 0 ? r->is.epochs_done : r->lease.epoch;
         if (r->state == RUN_WAITING) {
             waiting += epochs;
             count++;
-        } else if (r->lease.epoch + 1 < epochs) {
-            running += epochs - r->lease.epoch - 1;
+        } else if (done + 1 < epochs) {
+            running += epochs - done - 1;
         }
     }
     for (size_t i = 0; i < s->sweep_count; i++)
