@@ -173,7 +173,7 @@ int run_add(struct run_table *t, const struct save_run *is, const char *family,
     r->is = *is;
     r->state = state;
     r->since_ms = now_ms;
-    r->lease.epoch = r->lease.stored = -1;
+    r->lease.epoch = r->lease.stored = r->lease.sent.epoch = -1;
     snprintf(r->family, sizeof r->family, "%s", *family ? family : "auto");
     if (state == RUN_WAITING && (rc = enqueue(t, r, e)) < 0) {
         free(r);
@@ -221,13 +221,34 @@ void run_heard(struct run *r, int64_t last, int64_t now_ms)
 {
     struct run_lease *l = &r->lease;
     if (l->begun_ms < 0) l->begun_ms = now_ms;
-    if (last > l->epoch) {
-        int64_t before_ms = l->heard_ms > l->begun_ms ? l->heard_ms : l->begun_ms;
-        l->gap_ms[l->gap_next] = (double)(now_ms - before_ms) / (double)(last - l->epoch);
-        l->gap_next = (l->gap_next + 1) % RUN_GAPS;
-        if (l->gap_count < RUN_GAPS) l->gap_count++;
-        l->epoch = last;
-    }
+    if (last <= l->epoch) return;
+    int64_t before_ms = l->heard_ms > l->begun_ms ? l->heard_ms : l->begun_ms;
+    l->gap_ms[l->gap_next] = (double)(now_ms - before_ms) / (double)(last - l->epoch);
+    l->gap_next = (l->gap_next + 1) % RUN_GAPS;
+    if (l->gap_count < RUN_GAPS) l->gap_count++;
+    l->epoch = last;
+    l->heard_ms = now_ms;
+}
+
+static bool is_farther(const struct run_files *a, const struct run_files *b)
+{
+    if (a->epoch != b->epoch) return a->epoch > b->epoch;
+    if (a->checkpoint != b->checkpoint) return a->checkpoint;
+    return a->held > b->held;
+}
+
+void run_filed(struct run *r, const struct save_answer *a, int64_t now_ms)
+{
+    struct run_lease *l = &r->lease;
+    const struct run_files sent = {a->epoch, !a->model, a->held};
+    bool part = a->kind == SAVE_PART;
+    bool farther = part ? a->epoch <= r->is.params.epochs && is_farther(&sent, &l->sent)
+                        : a->held >= l->fetched;
+    if (!farther) return;
+    if (part)
+        l->sent = sent;
+    else
+        l->fetched = a->held + 1;
     l->heard_ms = now_ms;
 }
 

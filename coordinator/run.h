@@ -44,16 +44,25 @@ enum run_effect {
 
 #define RUN_GAPS 15 /* epoch times remembered for their median; odd */
 
+/* How far the files of a run's epochs have come; a model goes before the checkpoint beside it. */
+struct run_files {
+    int64_t epoch; /* -1: none has begun */
+    bool checkpoint;
+    size_t held; /* bytes */
+};
+
 /* What is known of a running run beyond the database. Meaningless while it waits. */
 struct run_lease {
     int64_t worker;   /* that holds it; 0: nobody */
     int64_t given_ms; /* when it was handed out */
     int64_t begun_ms; /* when a slot became free for it; -1: it is prefetched */
-    int64_t heard_ms; /* when its last epochs came */
+    int64_t heard_ms; /* when it last brought something new */
     int64_t epoch;    /* last epoch that came in this attempt; -1: none */
     int64_t stored;   /* last epoch of it that is durable; -1: none */
-    int unanswered;   /* messages of epochs and files that the store has not answered */
-    int gap_count;    /* of gaps[], up to RUN_GAPS; the oldest is overwritten */
+    struct run_files sent;
+    size_t fetched; /* bytes of its checkpoint that it has asked for, and one */
+    int unanswered; /* messages of epochs and files that the store has not answered */
+    int gap_count;  /* of gaps[], up to RUN_GAPS; the oldest is overwritten */
     int gap_next;
     double gap_ms[RUN_GAPS]; /* time an epoch took */
 };
@@ -118,8 +127,11 @@ void run_remove(struct run_table *t, struct run *r);
 int run_step(struct run_table *t, struct run *r, enum run_event ev, int64_t now_ms,
              unsigned *effects, struct err *e);
 
-/* Notes that epochs up to `last` came now. */
+/* Notes that epochs up to `last` came now. Those that came before are no sign of life. */
 void run_heard(struct run *r, int64_t last, int64_t now_ms);
+
+/* Notes the answer to a part of a file, in the same way. */
+void run_filed(struct run *r, const struct save_answer *a, int64_t now_ms);
 
 /* How long the run may go without an epoch: max(least_ms, 20 median epochs). */
 int64_t run_patience_ms(const struct run *r, int64_t least_ms);

@@ -93,7 +93,8 @@ static int adopt(struct turn *t, const struct save_run *is)
                                   .heard_ms = t->now_ms,
                                   .begun_ms = t->now_ms - t->s->config.quick_ms,
                                   .epoch = -1,
-                                  .stored = -1};
+                                  .stored = -1,
+                                  .sent = {.epoch = -1}};
     return OK;
 }
 

@@ -101,7 +101,8 @@ static int give(struct turn *t, struct worker *w, struct run *r)
                                   .begun_ms = w->held < w->slots ? t->now_ms : -1,
                                   .heard_ms = t->now_ms,
                                   .epoch = -1,
-                                  .stored = -1};
+                                  .stored = -1,
+                                  .sent = {.epoch = -1}};
     w->held++;
     return turn_change(t, r, &c);
 }

@@ -218,7 +218,7 @@ int turn_epochs(struct turn *t, struct worker *w)
     return rc;
 }
 
-/* Pieces of files count as a sign of life, and as messages that wait for their answer. */
+/* Pieces of files count as messages that wait for their answer. */
 int turn_file(struct turn *t, struct worker *w, enum run_event ev)
 {
     struct run *r = held(t, w);
@@ -226,7 +226,6 @@ int turn_file(struct turn *t, struct worker *w, enum run_event ev)
     if (!r || r->ending) return OK;
     if (r->lease.unanswered == UNANSWERED) return disbelieve(t, r);
     r->lease.unanswered++;
-    r->lease.heard_ms = t->now_ms;
     return turn_change(t, r, &c);
 }
 
@@ -367,5 +366,6 @@ int turn_file_answer(struct turn *t, const struct save_answer *a)
     if (!r || r->state != RUN_RUNNING || r->is.attempt != a->attempt) return OK;
     r->lease.unanswered--;
     if (a->verdict == VERDICT_STALE) return disowned(t, r, a);
+    run_filed(r, a, t->now_ms);
     return answered(t, r, &(struct change){.event = RUN_ON_FILED, .file = a});
 }

@@ -186,8 +186,12 @@ void test_a_run_is_hung_though_another_one_of_its_worker_reports(void **state)
     struct world w;
     open_two(&w);
     for (int i = 0; i < 62; i++) {
-        struct event ev = {
-            .kind = EVENT_EPOCHS, .peer = 7, .run = 1, .attempt = 1, .first = 3, .last = 3};
+        struct event ev = {.kind = EVENT_EPOCHS,
+                           .peer = 7,
+                           .run = 1,
+                           .attempt = 1,
+                           .first = 3,
+                           .last = 3 + i / 10};
         world_answers(&w);
         world_on(&w, &ev);
         pass(&w, 1, two, 2);
