@@ -41,7 +41,8 @@ enum sweep_state { SWEEP_ACTIVE, SWEEP_PAUSED, SWEEP_CANCELLED, SWEEP_DONE };
     X(SAVE_READ)   /* no save: run, attempt, count = offset: a piece of the newest checkpoint */   \
     X(SAVE_END)    /* run, attempt, outcome, run_state, failures, losses, reason, seconds,         \
                       text = log tail: closes the attempt; FINISHED computes summaries */          \
-    X(SAVE_CANCEL) /* run, reason: run and its open attempt end as cancelled */                    \
+    X(SAVE_FORGIVE)   /* run, failures, losses: counts so many less, unless it is over */          \
+    X(SAVE_CANCEL)    /* run, reason: run and its open attempt end as cancelled */                 \
     X(SAVE_AGGREGATE) /* sweep..count (INT64_MIN: the newest) get their seed_stats and so on */    \
     X(SAVE_STIFF)     /* run; text = lines of stiff.h: in the place of those from their first      \
                          epoch on, if the run is finished */                                       \

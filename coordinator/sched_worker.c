@@ -70,6 +70,12 @@ static void save_gone(struct turn *t, const struct worker *w, const char *reason
 static void forgive(struct turn *t, const struct worker_quick *q)
 {
     struct run *r = run_find(&t->s->runs, q->run);
+    struct save *x = q->failures + q->losses ? actions_save(t->out, SAVE_FORGIVE) : NULL;
+    if (!x) return;
+    x->run = q->run;
+    x->failures = q->failures;
+    x->losses = q->losses;
+    if (!r && t->s->fetching) t->s->stale = true;
     if (!r) return;
     r->is.failures -= r->is.failures < q->failures ? r->is.failures : q->failures;
     r->is.losses -= r->is.losses < q->losses ? r->is.losses : q->losses;

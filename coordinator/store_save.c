@@ -155,6 +155,9 @@ int save_apply(struct db *d, const struct save *s, struct save_answer *a, bool *
         rc = assign(d, s, a, e);
         *answered = a->checkpoint || a->file_size;
         return rc;
+    case SAVE_FORGIVE:
+        *answered = false;
+        return db_do(d, SQL_RUN_FORGIVE, e, "iii", s->run, s->failures, s->losses);
     case SAVE_CANCEL: return cancel(d, s, a, e);
     case SAVE_AGGREGATE:
         *answered = false;

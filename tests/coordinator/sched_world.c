@@ -146,6 +146,14 @@ static void do_end(struct world *w, const struct save *s)
     if (r->state > RUN_RUNNING) settle(w, r->sweep);
 }
 
+static void do_forgive(struct world *w, const struct save *s)
+{
+    struct world_run *r = &w->runs[s->run];
+    if (r->state > RUN_RUNNING) return;
+    r->failures = r->failures > s->failures ? r->failures - s->failures : 0;
+    r->losses = r->losses > s->losses ? r->losses - s->losses : 0;
+}
+
 static void do_cancel(struct world *w, const struct save *s)
 {
     struct save_answer *a = answer(w, SAVE_CANCEL);
@@ -261,6 +269,9 @@ static void carry_out(struct world *w, const struct action *x, const struct even
         line(w, "save end %lld/%lld %s %s f%lld l%lld", run, attempt, s->outcome,
              run_state_name(s->run_state), (long long)s->failures, (long long)s->losses);
         return do_end(w, s);
+    case SAVE_FORGIVE:
+        line(w, "save forgive %lld f%lld l%lld", run, (long long)s->failures, (long long)s->losses);
+        return do_forgive(w, s);
     case SAVE_CANCEL: line(w, "save cancel %lld", run); return do_cancel(w, s);
     case SAVE_EVENT: return line(w, "save event %s", s->blas.family);
     case SAVE_STIFF:

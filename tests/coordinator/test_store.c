@@ -401,3 +401,25 @@ void test_a_run_keeps_the_kernels_of_its_first_epochs(void **state)
     assert_string_equal(help_text(&h, "SELECT blas FROM attempts WHERE attempt = 2"), "Zen");
     help_close(&h);
 }
+
+void test_counts_are_taken_back_of_runs_that_are_not_over(void **state)
+{
+    (void)state;
+    struct help h;
+    help_open_run(&h, 2);
+    struct save ended[] = {help_end(1, 1, "failed", RUN_WAITING), help_assign(2, 1, 1),
+                           help_end(2, 1, "failed", RUN_FAILED)};
+    for (size_t i = 0; i < COUNT(ended); i++) ended[i].failures = ended[i].losses = 3;
+    struct store_result r = help_store(&h, ended, COUNT(ended));
+    store_result_free(&r);
+    struct save forgive[] = {{.kind = SAVE_FORGIVE, .run = 1, .failures = 1, .losses = 4},
+                             {.kind = SAVE_FORGIVE, .run = 2, .failures = 1, .losses = 1},
+                             {.kind = SAVE_FETCH, .count = 1}};
+    r = help_store(&h, forgive, COUNT(forgive));
+    assert_int_equal(r.answer_count, 1);
+    assert_int_equal(r.answers[0].runs[0].failures, 2);
+    assert_int_equal(r.answers[0].runs[0].losses, 0);
+    assert_int_equal(help_int(&h, "SELECT failures + losses FROM runs WHERE run_id = 2"), 6);
+    store_result_free(&r);
+    help_close(&h);
+}

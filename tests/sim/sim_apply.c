@@ -166,6 +166,15 @@ static void apply_end(struct store *s, const struct save *x)
     if (r->state > RUN_RUNNING) settle(s, r->sweep);
 }
 
+static void apply_forgive(struct store *s, const struct save *x)
+{
+    struct sim_run *r = &s->runs[x->run];
+    sim_cover(s->sim, COVER_forgiven);
+    if (r->state > RUN_RUNNING) return;
+    r->failures = r->failures > x->failures ? r->failures - x->failures : 0;
+    r->losses = r->losses > x->losses ? r->losses - x->losses : 0;
+}
+
 static void apply_cancel(struct store *s, const struct save *x)
 {
     struct save_answer *a = sim_answer(s, x);
@@ -268,6 +277,7 @@ void sim_apply(struct store *s, const struct save *x)
     case SAVE_PART: sim_file_part(s, x); break;
     case SAVE_READ: sim_file_read(s, x); break;
     case SAVE_END: apply_end(s, x); break;
+    case SAVE_FORGIVE: apply_forgive(s, x); break;
     case SAVE_CANCEL: apply_cancel(s, x); break;
     case SAVE_FETCH: apply_fetch(s, x); break;
     case SAVE_SWEEP:

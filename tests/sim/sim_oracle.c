@@ -324,6 +324,12 @@ static void same(struct sim *w)
             sim_wrong(w, "run %lld is %s in the table, %s, attempt %lld in the store",
                       (long long)run, t ? run_state_name(t->state) : "absent",
                       run_state_name(r->state), (long long)r->attempt);
+        if (t && (t->is.failures != r->failures || t->is.losses != r->losses))
+            sim_wrong(w,
+                      "run %lld has %lld failures and %lld losses in the table, %lld and %lld "
+                      "in the store",
+                      (long long)run, (long long)t->is.failures, (long long)t->is.losses,
+                      (long long)r->failures, (long long)r->losses);
     }
 }
 
