@@ -49,7 +49,8 @@ static int check(struct query *q, struct err *e)
     if (rc < 0) return rc;
     if (id != SAVE_APPLICATION_ID)
         return err_set(e, E_STORE, "%s: is no database of grokd", q->path);
-    if (version != SAVE_VERSION)
+    if (version < 1 ||
+        version > SAVE_VERSION) /* what is asked here has been there from the first */
         return err_set(e, E_STORE, "%s: its tables have version %lld, this program knows %d",
                        q->path, (long long)version, SAVE_VERSION);
     return OK;

@@ -18,7 +18,7 @@
 
 /* Marks of results.db: "GRKD" in its header, and the version of its tables. */
 #define SAVE_APPLICATION_ID 0x47524b44
-#define SAVE_VERSION        1
+#define SAVE_VERSION        2
 
 #define SAVE_NAME   64 /* family names, states */
 #define SAVE_REASON 256
@@ -32,7 +32,7 @@ enum sweep_state { SWEEP_ACTIVE, SWEEP_PAUSED, SWEEP_CANCELLED, SWEEP_DONE };
     X(SAVE_SWEEP)       /* sweep; text = spec file; its points become waiting runs */              \
     X(SAVE_SWEEP_STATE) /* sweep, sweep_state; cancelled: waiting runs become cancelled */         \
     X(SAVE_RETRY)       /* sweep, revive, fresh: failed runs wait again, failures and losses 0 */  \
-    X(SAVE_WORKER)      /* worker; message = the Hello: insert or refresh, state connected */      \
+    X(SAVE_WORKER)      /* worker, key; message = the Hello: insert or refresh, state connected */ \
     X(SAVE_WORKER_SEEN) /* worker: it was heard just now */                                        \
     X(SAVE_WORKER_GONE) /* worker, reason: "left", "lost" or "quarantined" */                      \
     X(SAVE_ASSIGN)      /* run, attempt, worker, blas: state running, a row in attempts */         \
@@ -75,6 +75,7 @@ struct save {
     bool revive; /* RETRY: a cancelled sweep too, which is then active again */
     bool fresh;  /* RETRY: what the runs reported is deleted first */
     double seconds;
+    char key[SAVE_NAME]; /* WORKER: name of the key that it came in with */
     char reason[SAVE_REASON];
     char *text;
     wire_envelope *message;
@@ -83,10 +84,11 @@ struct save {
 /* A run as the scheduler needs it. */
 struct save_run {
     int64_t run, sweep, priority;
-    int64_t attempt;        /* the last one given out; 0: none yet */
-    int64_t worker;         /* that holds it, if running */
-    char holder[SAVE_NAME]; /* its uuid; empty in answers to FETCH */
-    int64_t epochs_done;    /* last stored epoch; -1: none */
+    int64_t attempt;            /* the last one given out; 0: none yet */
+    int64_t worker;             /* that holds it, if running */
+    char holder[SAVE_NAME];     /* its uuid; empty in answers to FETCH */
+    char holder_key[SAVE_NAME]; /* name of its key; empty: not known */
+    int64_t epochs_done;        /* last stored epoch; -1: none */
     int64_t failures, losses;
     struct save_blas blas; /* of its first attempt; empty: none yet */
     struct params params;  /* resolved */

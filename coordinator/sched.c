@@ -85,7 +85,7 @@ static int adopt(struct turn *t, const struct save_run *is)
                        (long long)is->run, (long long)is->sweep);
     int rc = run_add(&t->s->runs, is, sweep->settings.blas, RUN_RUNNING, t->now_ms, &r, t->e);
     if (rc < 0) return rc;
-    if (*is->holder && !(w = worker_recall(t, is->worker, is->holder)))
+    if (*is->holder && !(w = worker_recall(t, is)))
         return err_set(t->e, E_NOMEM, "no memory for one worker more");
     if (w) w->held++;
     r->lease = (struct run_lease){.worker = w ? w->number : 0,

@@ -54,7 +54,7 @@ void turn_explain(struct turn *t);
 /* sched_worker.c: the workers and their leases. */
 struct worker *worker_find(const struct sched *s, int64_t number);
 struct worker *worker_of_peer(const struct sched *s, uint64_t peer);
-struct worker *worker_recall(struct turn *t, int64_t number, const char *uuid); /* or NULL */
+struct worker *worker_recall(struct turn *t, const struct save_run *is); /* its holder, or NULL */
 void worker_release(struct turn *t, struct run *r); /* its holder has one run less */
 void worker_blame(struct turn *t, struct worker *w, const struct run *r, bool lost);
 int turn_hello(struct turn *t);

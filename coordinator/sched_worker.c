@@ -274,11 +274,13 @@ static struct worker *introduce(struct turn *t, int64_t number, const char *uuid
     return w;
 }
 
-/* One that held runs before the coordinator started; its key is not known until it speaks. */
-struct worker *worker_recall(struct turn *t, int64_t number, const char *uuid)
+/* One that held runs before the coordinator started; without a key any may speak for it. */
+struct worker *worker_recall(struct turn *t, const struct save_run *is)
 {
-    struct worker *w = worker_find(t->s, number);
-    return w ? w : introduce(t, number, uuid);
+    struct worker *w = worker_find(t->s, is->worker);
+    if (w || !(w = introduce(t, is->worker, is->holder))) return w;
+    snprintf(w->user, sizeof w->user, "%s", is->holder_key);
+    return w;
 }
 
 /* Whether this Hello is older than what its worker said since: it comes late, by a connection that
@@ -303,6 +305,7 @@ static void connect(struct turn *t, struct worker *w)
     memcpy(w->offers, ev->offers, w->offer_count * sizeof *w->offers);
     struct save *x = actions_save(t->out, SAVE_WORKER);
     x->worker = w->number;
+    snprintf(x->key, sizeof x->key, "%s", w->user);
     actions_with_message(t->out);
     if (w->quarantine) save_gone(t, w, "quarantined");
     struct send *welcome = actions_send(t->out, SEND_WELCOME, ev->peer);

@@ -114,7 +114,8 @@ CREATE TABLE workers (
   git          TEXT,             -- commit it was built from
   state        TEXT    NOT NULL CHECK (state IN ('connected', 'left', 'lost', 'quarantined')),
   connected_at TEXT    NOT NULL,
-  last_seen_at TEXT    NOT NULL  -- to the minute or so, while it is connected
+  last_seen_at TEXT    NOT NULL, -- to the minute or so, while it is connected
+  key_name     TEXT              -- of the key that it came in with, and must come back with
 ) STRICT;
 
 CREATE TABLE epochs (

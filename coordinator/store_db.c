@@ -301,6 +301,7 @@ int db_open(struct db *d, const char *path, struct err *e)
     sqlite3_wal_hook(d->handle, on_wal, d);
     if ((rc = pragma_is(d, "PRAGMA journal_mode", "wal", e)) < 0) goto fail;
     if (unclean && (rc = pragma_is(d, "PRAGMA quick_check(1)", "ok", e)) < 0) goto fail;
+    if ((rc = db_migrate(d, e)) < 0) goto fail;
     if ((rc = prepare_all(d, e)) < 0 || (rc = keep_clean(d, e)) < 0) goto fail;
     return OK;
 fail:

@@ -91,6 +91,11 @@ int db_fail(struct db *d, struct err *e, const char *what);
 /* Copies a text column, cut to size; NULL gives "". */
 void db_text(sqlite3_stmt *s, int column, char *out, size_t size);
 
+/* ---- store_migrate.c ---- */
+
+/* Brings older tables up to SAVE_VERSION, after a copy of the file. */
+int db_migrate(struct db *d, struct err *e);
+
 /* ---- store_file.c ---- */
 
 /* Checks folder and file, makes the file if there is none; *unclean: it was not closed properly. */

@@ -113,7 +113,7 @@ static uint32_t big_endian(const unsigned char *p)
 
 static int check_version(const char *path, uint32_t version, struct err *e)
 {
-    if (version == SAVE_VERSION) return OK;
+    if (version >= 1 && version <= SAVE_VERSION) return OK;
     return err_set(e, E_STORE, "%s: its tables have version %u, this program knows %d; %s", path,
                    version, SAVE_VERSION,
                    version > SAVE_VERSION ? "use a newer grokd" : "no such version was released");

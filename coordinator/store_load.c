@@ -27,10 +27,11 @@ static int read_run(sqlite3_stmt *s, struct save_run *r, struct err *e)
     db_text(s, 8, r->blas.family, sizeof r->blas.family);
     db_text(s, 9, r->blas.fingerprint, sizeof r->blas.fingerprint);
     db_text(s, 10, r->holder, sizeof r->holder);
+    db_text(s, 11, r->holder_key, sizeof r->holder_key);
     params_default(&r->params);
     for (int i = 0; i < PARAM_COUNT; i++) {
         struct err why;
-        if (db_param(s, 11 + i, &r->params, i, &why) < 0)
+        if (db_param(s, 12 + i, &r->params, i, &why) < 0)
             return err_set(e, E_STORE, "run %lld, as stored: %s", (long long)r->run, why.text);
     }
     return OK;

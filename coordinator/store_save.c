@@ -39,8 +39,8 @@ static int worker(struct db *d, const struct save *s, struct err *e)
     if (!s->message || s->message->body_case != GROKD__ENVELOPE__BODY_HELLO)
         return err_set(e, E_STORE, "worker %lld: no Hello to store", (long long)s->worker);
     const Grokd__Hello *h = s->message->hello;
-    return db_do(d, SQL_WORKER_PUT, e, "itttittt", s->worker, h->uuid, h->host, h->cpu,
-                 (int64_t)h->slots, h->version, h->git, at);
+    return db_do(d, SQL_WORKER_PUT, e, "itttitttt", s->worker, h->uuid, h->host, h->cpu,
+                 (int64_t)h->slots, h->version, h->git, at, s->key);
 }
 
 static int worker_seen(struct db *d, const struct save *s, struct err *e)

@@ -213,6 +213,7 @@ static struct save_run as_stored(const struct world *w, int64_t i)
                               .blas = r->blas,
                               .params = {.epochs = WORLD_EPOCHS}};
     if (r->worker) memcpy(stored.holder, w->uuids[r->worker], SAVE_NAME);
+    if (r->worker) memcpy(stored.holder_key, w->keys[r->worker], SAVE_NAME);
     return stored;
 }
 
@@ -254,6 +255,7 @@ static void carry_out(struct world *w, const struct action *x, const struct even
     case SAVE_WORKER:
         assert_true(worker < WORLD_RUNS);
         snprintf(w->uuids[worker], SAVE_NAME, "%s", ev->uuid);
+        memcpy(w->keys[worker], s->key, SAVE_NAME);
         return line(w, "save worker %lld", worker);
     case SAVE_WORKER_SEEN: return line(w, "save worker %lld seen", worker);
     case SAVE_WORKER_GONE: return line(w, "save worker %lld %s", worker, s->reason);
@@ -367,6 +369,7 @@ void world_open(struct world *w, int64_t runs, size_t window)
     w->runs = calloc(WORLD_RUNS, sizeof *w->runs);
     w->answers = calloc(WORLD_ANSWERS, sizeof *w->answers);
     w->uuids = calloc(WORLD_RUNS, sizeof *w->uuids);
+    w->keys = calloc(WORLD_RUNS, sizeof *w->keys);
     w->text = calloc(1, WORLD_TEXT);
     w->now = 1000000;
     w->sweep_count = 1;
@@ -399,6 +402,7 @@ void world_close(struct world *w)
     actions_free(&w->out);
     free(w->answers);
     free(w->uuids);
+    free(w->keys);
     free(w->runs);
     free(w->text);
 }

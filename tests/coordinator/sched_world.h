@@ -36,6 +36,7 @@ struct world {
     struct world_run *runs; /* [1..run_count] */
     int64_t run_count;
     char (*uuids)[SAVE_NAME];               /* of workers, by number; WORLD_RUNS at most */
+    char (*keys)[SAVE_NAME];                /* that they came in with */
     struct save_sweep sweeps[WORLD_SWEEPS]; /* [1..] */
     int64_t sweep_count;
     struct save_answer *answers; /* that wait, WORLD_ANSWERS at most */

@@ -227,7 +227,7 @@ double help_real(const struct help *h, const char *sql)
 
 const char *help_text(const struct help *h, const char *sql)
 {
-    static char text[4096];
+    static char text[1 << 17];
     sqlite3 *db;
     sqlite3_stmt *s = ask(h, sql, &db);
     const unsigned char *found = sqlite3_data_count(s) ? sqlite3_column_text(s, 0) : NULL;

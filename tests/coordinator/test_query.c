@@ -55,6 +55,34 @@ void test_it_reads_while_the_store_writes_and_after_it_is_closed(void **state)
     help_close(&h);
 }
 
+static void mark(const struct help *h, int version)
+{
+    char command[192];
+    snprintf(command, sizeof command, "sqlite3 %s 'PRAGMA user_version = %d'", h->path, version);
+    assert_int_equal(system(command), 0);
+}
+
+void test_it_reads_what_no_coordinator_has_brought_up_to_date_yet_but_nothing_newer(void **state)
+{
+    (void)state;
+    struct help h;
+    struct query *q;
+    struct err e;
+    help_open(&h);
+    help_one(&h, help_sweep(1, help_spec("demo", 3, 0)));
+    store_close(&h.store);
+    mark(&h, 1);
+    open_query(&h, &q);
+    is_text(q, "SELECT count(*) FROM runs", EXPORT_FIRST, "3\n");
+    query_close(&q);
+    mark(&h, SAVE_VERSION + 1);
+    assert_int_equal(query_open(&q, h.dir, &e), E_STORE);
+    assert_non_null(strstr(e.text, "version 3, this program knows 2"));
+    mark(&h, 0);
+    assert_int_equal(query_open(&q, h.dir, &e), E_STORE);
+    help_close(&h);
+}
+
 void test_it_can_only_read(void **state)
 {
     (void)state;

@@ -43,3 +43,28 @@ void test_a_hello_that_was_overtaken_on_its_way_says_nothing(void **state)
     assert_non_null(strstr(w.text, "-> 8 welcome 1\n"));
     world_close(&w);
 }
+
+void test_after_a_restart_a_uuid_still_belongs_to_the_key_that_brought_it(void **state)
+{
+    (void)state;
+    struct world w;
+    struct save_blas offer = {"Haswell", "aa"};
+    struct event_holding holds[] = {{1, 1}};
+    struct event thief = {.kind = EVENT_HELLO,
+                          .peer = 8,
+                          .user = "other",
+                          .uuid = "u",
+                          .slots = 1,
+                          .offers = &offer,
+                          .offer_count = 1,
+                          .holdings = holds,
+                          .holding_count = 1};
+    world_open(&w, 1, 0);
+    world_hello_as(&w, 7, "u", 1, NULL, 0);
+    world_restart(&w);
+    world_on(&w, &thief);
+    world_expect(&w, "-> 8 refuse this uuid belongs to a worker with another key\n");
+    world_hello_as(&w, 9, "u", 1, holds, 1);
+    world_expect(&w, "save worker 1\n-> 9 welcome 1\n");
+    world_close(&w);
+}

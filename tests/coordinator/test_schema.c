@@ -45,7 +45,8 @@ void test_the_columns_of_the_design_are_there(void **state)
         {"attempts",
          "run_id attempt worker_id started_at ended_at outcome reason from_epoch to_epoch "
          "blas seconds"},
-        {"workers", "worker_id uuid host cpu slots version git state connected_at last_seen_at"},
+        {"workers",
+         "worker_id uuid host cpu slots version git state connected_at last_seen_at key_name"},
         {"pruning", "run_id epoch scheme layer fraction accuracy loss"},
         {"geometry", "run_id epoch sketch"},
         {"predictions", "run_id epoch classes inputs labels roots"},
@@ -86,7 +87,7 @@ void test_the_schema_explains_itself_and_has_no_mark_left(void **state)
                               "type = 'table' AND name NOT LIKE 'sqlite_%' AND strict = 0"),
                      0);
     assert_int_equal(help_int(&h, "PRAGMA application_id"), 0x47524b44);
-    assert_int_equal(help_int(&h, "PRAGMA user_version"), 1);
+    assert_int_equal(help_int(&h, "PRAGMA user_version"), SAVE_VERSION);
     help_close(&h);
 }
 

@@ -70,7 +70,7 @@ void test_a_file_that_is_no_database_is_left_as_it_is(void **state)
 void test_a_newer_database_is_left_as_it_is(void **state)
 {
     (void)state;
-    refused_untouched("sqlite3 $DB 'PRAGMA application_id = 0x47524b44; PRAGMA user_version = 2; "
+    refused_untouched("sqlite3 $DB 'PRAGMA application_id = 0x47524b44; PRAGMA user_version = 3; "
                       "CREATE TABLE t (x)'",
                       "use a newer grokd");
 }

@@ -304,6 +304,7 @@ struct save_sweep sim_sweep_totals(const struct store *s, int64_t sweep);
 struct save_run sim_run_stored(const struct store *s, int64_t run);
 void sim_uuid(int serial, char out[SAVE_NAME]);
 int sim_serial(const char *uuid);
+const char *sim_user(int serial); /* name of the process's key */
 
 /* sim_file.c */
 void sim_file_find(struct store *s, struct save_answer *a);

@@ -19,6 +19,12 @@ int sim_serial(const char *uuid)
     return *uuid == 'l' ? -number : number;
 }
 
+const char *sim_user(int serial)
+{
+    static const char *const users[] = {"ada", "bob"};
+    return serial < 0 ? "eve" : users[serial % 2];
+}
+
 struct save_sweep sim_sweep_totals(const struct store *s, int64_t sweep)
 {
     struct save_sweep t = {.sweep = sweep,
@@ -44,7 +50,10 @@ struct save_run sim_run_stored(const struct store *s, int64_t run)
                          .losses = r->losses,
                          .blas = r->blas,
                          .params = s->sim->params};
-    if (x.worker) sim_uuid(s->worker_uuid[x.worker], x.holder);
+    if (x.worker) {
+        sim_uuid(s->worker_uuid[x.worker], x.holder);
+        snprintf(x.holder_key, sizeof x.holder_key, "%s", sim_user(s->worker_uuid[x.worker]));
+    }
     return x;
 }
 
@@ -83,6 +92,8 @@ static void apply_worker(struct store *s, const struct save *x)
         if (!s->worker_uuid) abort();
     }
     s->worker_uuid[x->worker] = sim_serial(x->message->hello->uuid);
+    if (strcmp(x->key, sim_user(s->worker_uuid[x->worker])) != 0)
+        sim_wrong(s->sim, "worker %lld is stored with the key of %s", (long long)x->worker, x->key);
     if (x->worker > s->worker_count) s->worker_count = x->worker;
 }
 

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define USERS 3 /* keys that workers use */
-
 int64_t sim_coord_now(const struct sim *w)
 {
     return w->now_ms + w->coord.offset_ms;
@@ -135,10 +133,12 @@ static bool awake(struct sim *w, struct sim_event *ev)
     return false;
 }
 
-static const char *user_of(const struct sim *w, int place)
+/* Of a process that may be gone: its Hello was long under way. */
+static const char *user_of(const struct sim *w, int place, const wire_envelope *m)
 {
-    static const char *const users[USERS] = {"ada", "bob", "eve"};
-    return place >= SIM_HOSTILE ? "eve" : users[w->worker[place].serial % 2];
+    if (place >= SIM_HOSTILE) return sim_user(-1);
+    if (m->body_case == GROKD__ENVELOPE__BODY_HELLO) return sim_user(sim_serial(m->hello->uuid));
+    return sim_user(w->worker[place].serial);
 }
 
 /* As the router does: what is no message is answered too. */
@@ -203,8 +203,8 @@ void sim_coord_letter(struct sim *w, struct sim_event *ev)
             heard(w, place, l->peer, m);
             if (l->week_old && m->body_case == GROKD__ENVELOPE__BODY_EPOCHS)
                 sim_cover(w, COVER_week_old_epochs);
-            int rc =
-                hub_message(&w->coord.hub, l->peer, user_of(w, place), l->local, m, moment(w), &e);
+            int rc = hub_message(&w->coord.hub, l->peer, user_of(w, place, m), l->local, m,
+                                 moment(w), &e);
             after(w, rc, &e);
         }
     }

@@ -122,8 +122,9 @@ static void go_mad(struct sim *w, const struct lie *l, bool flood)
         say_epochs(w, &x, flood ? w->mix.epochs : w->mix.epochs + 1, 1);
 }
 
-/* A uuid is bound to the key that first spoke for it since the start of the coordinator. Before
- * that it is protected only by being known to nobody else, so the liar does not know it either. */
+/* A uuid is bound to the key that first spoke for it, after a restart too if its worker holds a
+ * run. Else it is protected only by being known to nobody else, so the liar does not know it
+ * either. */
 static bool key_known(const struct sim *w, const char *uuid)
 {
     const struct sched *s = &w->coord.hub.sched;
