@@ -79,26 +79,48 @@ refuses() { if "$@"; then echo "# should have failed: $*"; return 1; fi; }
 every_epoch_once() {
     is "SELECT count(*) FROM runs r WHERE r.state = 'finished' AND (SELECT count(*) || ' ' || min(epoch) || ' ' ||
             max(epoch) FROM epochs e WHERE e.run_id = r.run_id) <> (r.epochs + 1) || ' 0 ' || r.epochs" 0
-    is "PRAGMA integrity_check" ok
+    sound
 }
 
-# values FILE: everything a sweep found, timings and identities of processes apart, to compare sweeps with.
+# sound: the database is whole, and no row points at one that is not there.
+sound() { is "PRAGMA integrity_check" ok && is "SELECT count(*) FROM pragma_foreign_key_check" 0; }
+
+# no_checkpoints: they go when their runs are over, rows and files.
+no_checkpoints() { is "SELECT count(*) FROM checkpoints" 0 && refuses grep . <(ls "$DIR/data/checkpoints" 2>/dev/null); }
+
+# files_of TABLE: its rows as sha256sum reads them.
+files_of() { query "SELECT sha256 || '  ' || path FROM $1"; }
+
+# models_kept: each model is in its file with the bytes that were promised, and there is no other file.
+models_kept() {
+    files_of models >"$DIR/models.sha256"
+    cmp <(sed 's/.*models.//' "$DIR/models.sha256" | sort) <(ls "$DIR/data/models" | sort) || return
+    [ ! -s "$DIR/models.sha256" ] || (cd "$DIR/data" && sha256sum -c --quiet "$DIR/models.sha256")
+}
+
+# quoted TABLE WHERE: an expression of its columns that a sweep has alike each time.
+quoted() {
+    query "SELECT group_concat('quote(' || name || ')', ' || '','' || ') FROM pragma_table_info('$1')
+        WHERE name NOT IN ('seconds', 'measure_seconds', 'attempt') AND $2"
+}
+
+# values FILE: everything a sweep found, timings and identities of processes apart, to compare sweeps with. A line is
+# a table, the key of a row, and what it holds.
 values() {
-    local table columns
-    for table in epochs geometry pruning features models summaries; do
-        columns=$(query "SELECT group_concat('quote(' || name || ')', ' || '','' || ')
-            FROM pragma_table_info('$table') WHERE name NOT IN ('seconds', 'measure_seconds', 'attempt')")
-        query "SELECT '$table', $columns FROM $table ORDER BY 1, 2"
+    local table
+    for table in epochs geometry pruning predictions features models summaries; do
+        query "SELECT '$table ' || $(quoted $table 'pk > 0') || ' ' || $(quoted $table 'pk = 0') FROM $table ORDER BY 1"
     done >"$1"
     [ -s "$1" ]
 }
 
-# undisturbed: the values of $SWEEP when nothing goes wrong, in $WORK/undisturbed; made once.
+# undisturbed: the values of $SWEEP when nothing goes wrong, in $WORK/undisturbed; made once, in $WORK/calm.
 undisturbed() {
     [ -s "$WORK/undisturbed" ] && return
     (
         DIR=$WORK/calm
         mkdir -p "$DIR"
+        export GROKD_LEDGER=$DIR/ledger
         coord --exit-when-done --local 2 "$SWEEP"
         ends coord 0
         values "$WORK/undisturbed"
@@ -129,6 +151,50 @@ kept() {
     [ -s "$1" ] || { echo "# $1 is empty"; return 1; }
     [ "$(broken_promises "$1")" = 0 ] || { echo "# $(broken_promises "$1") lines of $1 are not stored"; return 1; }
 }
+
+# kept_so_far LEDGER: ... in the midst of a sweep, where there may be none yet. What is lost in between may be trained
+# again, and be there at the end.
+kept_so_far() { [ ! -s "$1" ] || kept "$1"; }
+
+# differences: how many rows of the undisturbed sweep are not in $DIR/values, how many there it does not have, and how
+# many are in both and hold something else.
+differences() {
+    diff --speed-large-files "$WORK/undisturbed" "$DIR/values" | awk '/^[<>]/ {rows[$2 " " $3] = rows[$2 " " $3] $1}
+        END {for (r in rows) n[rows[r]]++; print n["<"] + 0, n[">"] + 0, n["<>"] + n["><"]}'
+}
+
+# judge LEDGER: what came of a sweep after trouble, in LOST, DUPLICATED and DIFFERING; what else is wrong is said. Fails
+# unless all is as in the undisturbed sweep and as its workers were told.
+judge() {
+    local wrong=0 broken finished
+    values "$DIR/values" || { echo "# the sweep left no values"; wrong=1; }
+    read -r LOST DUPLICATED DIFFERING < <(differences)
+    kept "$1" || wrong=1
+    broken=$(broken_promises "$1") # not a number: it could not be asked
+    finished=$(query "SELECT count(*) - count(DISTINCT run_id) FROM attempts WHERE outcome = 'finished'")
+    LOST=$((LOST + ${broken:-1})) DUPLICATED=$((DUPLICATED + ${finished:-1}))
+    is "SELECT count(*) FROM runs WHERE state <> 'finished'" 0 || wrong=1
+    sound || wrong=1
+    no_checkpoints || wrong=1
+    models_kept || wrong=1
+    [ "$LOST $DUPLICATED $DIFFERING $wrong" = "0 0 0 0" ]
+}
+
+# mostly_felt FAULTS VAIN: of so many faults so many came too late or changed nothing: a tenth at most, or the trouble
+# was none.
+mostly_felt() { [ $(($2 * 10)) -le "$1" ] || { echo "# of $1 faults $2 were in vain"; return 1; }; }
+
+# ---- a disk that is full
+
+# small_disk SIZE: $DIR/data is a disk of its own, where that is allowed.
+small_disk() { mkdir -p "$DIR/data"; mount -t tmpfs -o size="$1" tmpfs "$DIR/data" 2>/dev/null; }
+no_small_disk() { ! mountpoint -q "$DIR/data" || umount -l "$DIR/data"; }
+
+# fill_disk: to the last byte; fails, with no file left, if there is room without end.
+fill_disk() {
+    ! dd if=/dev/zero of="$DIR/data/filler" bs=64k count=100000 2>/dev/null || { empty_disk; return 1; }
+}
+empty_disk() { rm -f "$DIR/data/filler"; }
 
 # ---- programs of ours that take orders: a network with faults (proxy.c), a client that keeps to no rule (forge.c)
 
@@ -186,5 +252,6 @@ stop_all() {
     [ $status = 0 ] || echo "# ended with $status"
     [ ${#PIDS[@]} = 0 ] || kill -9 "${PIDS[@]}" 2>/dev/null
     wait 2>/dev/null
+    no_small_disk
     exit $status
 }

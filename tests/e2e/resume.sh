@@ -9,9 +9,8 @@ QUICK="--heartbeat 500ms --lease 6s"
 # a checkpoint.
 same_with_models() {
     same_as_undisturbed
-    (cd "$DIR/data" && query "SELECT sha256 || '  ' || path FROM models" | sha256sum -c --quiet)
-    is "SELECT count(*) FROM checkpoints" 0
-    [ -z "$(ls "$DIR/data/checkpoints")" ]
+    models_kept
+    no_checkpoints
     [ "$(ls "$DIR/data/models" | wc -l)" = 24 ]
 }
 
