@@ -116,7 +116,6 @@ test_floods_cost_little_memory_and_few_lines_of_log() {
 # memory (MemoryMax in deploy/grokd-coord.service) ends that, and the connection or the coordinator with it.
 test_a_message_larger_than_the_memory_loses_nothing() {
     local endpoint code=0
-    export GROKD_LEDGER=$DIR/ledger
     start coord bash -c "ulimit -c 0 -v 1000000; exec '$BUILD/grokd-coord' --dir '$DIR/data' --listen tcp://127.0.0.1:0 --exit-when-done $QUICK '$SWEEP'"
     await 20 listening
     endpoint=$(sed -n 's/^listening on //p' "$DIR/coord.out")
@@ -131,7 +130,6 @@ test_a_message_larger_than_the_memory_loses_nothing() {
         start coord "$BUILD/grokd-coord" --dir "$DIR/data" --listen "$endpoint" --exit-when-done $QUICK "$SWEEP"
         ends coord 0
     fi
-    kept "$DIR/ledger"
     same_as_undisturbed
 }
 

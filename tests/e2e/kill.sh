@@ -1,5 +1,6 @@
 #!/bin/bash
-# Processes that die or stand still half-way, and strangers on the port: the sweep finishes all the same, with every number of the undisturbed one.
+# Processes that die or stand still half-way, and strangers on the port: what was acknowledged is stored, and the sweep
+# finishes all the same, with every number of the undisturbed one.
 . "$(dirname "$0")/lib.sh"
 SWEEP=$ROOT/tests/e2e/small.yaml
 QUICK="--heartbeat 200ms --lease 2s"
@@ -84,6 +85,30 @@ test_a_worker_told_to_leave_hands_its_runs_back() {
     same_as_undisturbed
 }
 
+# It waits ten seconds for the acknowledgements of what it holds.
+test_workers_told_to_leave_with_nobody_at_the_other_end_leave() {
+    coord "$SWEEP"
+    worker one -j 1
+    worker two -j 1
+    await 30 holds "SELECT count(*) = 2 FROM runs WHERE state = 'running' AND epochs_done > 0"
+    kill -STOP "$coord_PID"
+    leaves one 5
+    kill -9 "$coord_PID"
+    leaves two 5
+}
+
+test_a_coordinator_told_to_leave_with_nobody_at_the_other_end_leaves() {
+    coord $QUICK "$SWEEP"
+    worker one -j 1
+    worker two -j 1
+    await 30 holds "SELECT count(*) = 2 FROM runs WHERE state = 'running' AND epochs_done > 0"
+    kill -9 "$one_PID"
+    kill -STOP "$two_PID"
+    leaves coord 5
+    sound
+    kept "$DIR/ledger"
+}
+
 test_a_worker_that_stood_still_past_its_lease_is_not_believed() {
     coord --exit-when-done $QUICK "$SWEEP"
     worker one -j 2
@@ -155,6 +180,7 @@ test_everything_killed_again_and_again_still_ends_the_same() {
         2) kill -9 "$coord_PID"; kill -TERM "$one_PID"; kill -9 "$one_PID" || true ;;
         esac
         wait "$coord_PID" "$one_PID" 2>/dev/null || true
+        kept_so_far "$DIR/ledger"
     done
     start coord "$BUILD/grokd-coord" --dir "$DIR/data" --listen "$endpoint" --exit-when-done $QUICK "$SWEEP"
     worker one -j 2

@@ -38,7 +38,7 @@ coord() {
     await 20 listening || { cat "$DIR/coord.err"; return 1; }
 }
 
-# worker NAME ARGS...
+# worker NAME ARGS...: it notes what it is told is stored, as all workers of a test do (run_tests).
 worker() {
     local name=$1; shift
     start "$name" "$BUILD/grokd-worker" --access "$DIR/data/access" "$@"
@@ -50,6 +50,17 @@ ends() {
     code=0
     wait "${!pid}" || code=$?
     [ "$code" = "$2" ] || { echo "# $1 ended with $code, not $2"; tail -5 "$DIR/$1.err" | sed 's/^/#   /'; return 1; }
+}
+
+# departed NAME: a started process is gone.
+departed() { local pid=${1}_PID; ! kill -0 "${!pid}" 2>/dev/null; }
+
+# leaves NAME SECONDS: told to, it ends in time, and with 0.
+leaves() {
+    local pid=${1}_PID
+    kill -TERM "${!pid}"
+    await "$2" departed "$1"
+    ends "$1" 0
 }
 
 ctl() { "$BUILD/grokctl" --dir "$DIR/data" "$@"; }
@@ -127,8 +138,10 @@ undisturbed() {
     )
 }
 
-# same_as_undisturbed: every run finished, with every number of the undisturbed sweep.
+# same_as_undisturbed: what workers were told is true, and every run finished, with every number of the undisturbed
+# sweep.
 same_as_undisturbed() {
+    kept "$DIR/ledger"
     undisturbed
     every_epoch_once
     is "SELECT count(*) FROM runs WHERE state <> 'finished'" 0
@@ -230,6 +243,7 @@ run_tests() {
     for test in $(declare -F | sed -n 's/^declare -f \(test_.*\)/\1/p'); do
         DIR=$WORK/$test
         mkdir -p "$DIR"
+        export GROKD_LEDGER=$DIR/ledger
         # In a condition bash would ignore set -e: the status is taken afterwards.
         (set -e; trap stop_all EXIT; "$test") >"$WORK/log" 2>&1
         if [ $? = 0 ]; then

@@ -115,6 +115,7 @@ test_everything_killed_again_and_again_goes_on_and_ends_the_same() {
         3) kill -9 "$(pgrep -P "$one_PID" | head -1)" || true; kill -TERM "$coord_PID" "$one_PID" ;;
         esac
         wait "$coord_PID" "$one_PID" 2>/dev/null || true
+        kept_so_far "$DIR/ledger"
     done
     start coord "$BUILD/grokd-coord" --dir "$DIR/data" --listen "$endpoint" --exit-when-done $QUICK "$SWEEP"
     worker one -j 2

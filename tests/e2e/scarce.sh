@@ -63,7 +63,6 @@ over() { ended || holds "SELECT min(state) = 'finished' FROM runs"; }
 # for want of memory is as if it had been lost on the way.
 test_a_coordinator_without_memory_loses_nothing() {
     local n code codes=
-    export GROKD_LEDGER=$DIR/ledger
     for n in 3000 20000 22000 25000 30000 40000; do
         start coord env SCARCE_AT=$n LD_PRELOAD="$BUILD/tests/e2e/scarce.so" "$BUILD/grokd-coord" \
             --dir "$DIR/data" --listen tcp://127.0.0.1:0 --heartbeat 200ms --lease 2s "$SWEEP"
@@ -79,7 +78,6 @@ test_a_coordinator_without_memory_loses_nothing() {
     echo "# ended with$codes"
     coord --exit-when-done --heartbeat 200ms --lease 2s --local 2 "$SWEEP"
     ends coord 0
-    kept "$DIR/ledger"
     same_as_undisturbed
 }
 
