@@ -1,10 +1,10 @@
 #!/bin/bash
 # The operating system fails: syncs and writes, at chosen calls; kills between a commit and its acknowledgement and
-# at every step of writing a checkpoint; few descriptors; clocks that are years off. What was acknowledged is stored,
-# and the sweep ends with every number of the undisturbed one.
+# at every step of writing a checkpoint; a full disk; few descriptors; clocks that are years off. What was acknowledged
+# is stored, and the sweep ends with every number of the undisturbed one.
 . "$(dirname "$0")/lib.sh"
 SWEEP=$WORK/saved.yaml
-cat "$ROOT/tests/e2e/small.yaml" - >"$SWEEP" <<<"  checkpoint_every: 20ms"
+printf '  checkpoint_every: 20ms\n  max_losses: 100\n' | cat "$ROOT/tests/e2e/small.yaml" - >"$SWEEP"
 QUICK="--exit-when-done --heartbeat 200ms --lease 3s"
 FAKETIME_LIB=$(ls /usr/lib/*/faketime/libfaketimeMT.so.1 2>/dev/null | head -1)
 
@@ -25,51 +25,73 @@ with_faults() {
 again() {
     start coord "$BUILD/grokd-coord" --dir "$DIR/data" --listen "$endpoint" $QUICK "$SWEEP"
     ends coord 0
-    kept "$DIR/ledger"
-    is "SELECT count(*) FROM checkpoints" 0
-    [ -z "$(ls "$DIR/data/checkpoints")" ]
+    no_checkpoints
     same_as_undisturbed
 }
 
-# fails CALL N: the N-th such call of the coordinator gives EIO.
+# fails CALL N...: the N-th such call of the coordinator gives EIO (N+: and all after it), and again of the next one.
 fails() {
-    local endpoint=
-    can_trace || return 0
-    export GROKD_LEDGER=$DIR/ledger
-    with_faults -e trace="$1" -e inject="$1:error=EIO:when=$2"
-    worker one -j 2
-    ends coord 4
-    grep -q 'disk I/O error\|Input/output error' "$DIR/coord.err"
-    again
-}
-
-test_a_sync_that_fails_ends_the_coordinator_and_the_next_start_recovers() { fails fdatasync 9; }
-test_a_write_that_fails_ends_the_coordinator_and_the_next_start_recovers() { fails pwrite64 20; }
-
-# killed CALL:N...: the coordinator dies at the N-th such call, and again at the next one named.
-killed() {
     local endpoint= at
     can_trace || return 0
-    export GROKD_LEDGER=$DIR/ledger
-    for at in "$@"; do
-        with_faults -e trace="${at%:*}" -e inject="${at%:*}:signal=KILL:when=${at#*:}"
-        [ "$at" != "$1" ] || worker one -j 2
-        ends coord 137
+    for at in "${@:2}"; do
+        with_faults -e trace="$1" -e inject="$1:error=EIO:when=$at"
+        [ "$at" != "$2" ] || worker one -j 2
+        ends coord 4
+        grep -q 'disk I/O error\|Input/output error' "$DIR/coord.err"
+        kept_so_far "$DIR/ledger"
     done
     again
 }
 
+test_a_sync_that_fails_ends_the_coordinator_and_the_next_start_recovers() { fails fdatasync 9 1+ 2+ 3+ 14 27 8+; }
+test_a_write_that_fails_ends_the_coordinator_and_the_next_start_recovers() { fails pwrite64 20 1+ 33+; }
+
+# deadly CALL:N: a coordinator that dies at the N-th such call.
+deadly() { with_faults -e trace="${1%:*}" -e inject="${1%:*}:signal=KILL:when=${1#*:}"; }
+
 test_killed_before_commits_and_between_them_and_their_acknowledgements() {
-    killed fdatasync:5 sendto:10 sendto:21 fdatasync:6 sendto:32
+    local endpoint= at
+    can_trace || return 0
+    for at in fdatasync:5 sendto:10 sendto:21 fdatasync:6 sendto:32; do
+        deadly $at
+        [ $at != fdatasync:5 ] || worker one -j 2
+        ends coord 137
+        kept_so_far "$DIR/ledger"
+    done
+    again
 }
 
-# A file is made, written, synced, renamed, and its folder synced: every second fsync is a folder's.
-test_killed_at_every_step_of_writing_a_checkpoint() { killed fchmod:3 fsync:3 rename:3 fsync:4 unlink:2; }
+# The old file or the new one, never neither: each row names a file with its bytes.
+checkpoints_usable() {
+    files_of checkpoints >"$DIR/checkpoints.sha256"
+    [ ! -s "$DIR/checkpoints.sha256" ] || (cd "$DIR/data" && sha256sum -c --quiet "$DIR/checkpoints.sha256")
+}
+
+# A file is made, written, synced, renamed, and its folder synced: every second fsync is a folder's. The worker dies as
+# well: nobody but the checkpoint knows how the run goes on.
+test_killed_at_every_step_of_writing_a_checkpoint() {
+    local endpoint= at had=0
+    can_trace || return 0
+    for at in fchmod:3 fsync:3 rename:3 fsync:4 unlink:2; do
+        deadly $at
+        worker one -j 2
+        ends coord 137
+        kill -9 "$one_PID"
+        wait "$one_PID" || true
+        kept_so_far "$DIR/ledger"
+        checkpoints_usable
+        had=$((had + $(wc -l <"$DIR/checkpoints.sha256")))
+    done
+    [ $had -ge 5 ]
+    worker one -j 2
+    again
+    holds "SELECT count(*) FROM attempts WHERE from_epoch > 1"
+    is "SELECT count(*) FROM events WHERE kind = 'checkpoint'" 0
+}
 
 # Whoever removes or replaces the file under way is told so at once; put back, nothing acknowledged is missing.
 test_a_database_that_is_moved_away_ends_the_coordinator_and_comes_back() {
     local endpoint=
-    export GROKD_LEDGER=$DIR/ledger
     start coord "$BUILD/grokd-coord" --dir "$DIR/data" --listen tcp://127.0.0.1:0 $QUICK "$SWEEP"
     await 20 listening
     endpoint=$(sed -n 's/^listening on //p' "$DIR/coord.out")
@@ -84,20 +106,37 @@ test_a_database_that_is_moved_away_ends_the_coordinator_and_comes_back() {
     again
 }
 
+# While nothing can be written nothing is acknowledged, and the coordinator goes on by itself when there is room.
+test_a_full_disk_is_waited_for_and_nothing_is_lost() {
+    local had
+    small_disk 64m || { echo "skip - a full disk: no permission to mount a small one"; return 0; }
+    coord $QUICK "$SWEEP"
+    worker one -j 2
+    await 30 holds "SELECT count(*) FROM runs WHERE state = 'running' AND epochs_done > 100"
+    fill_disk
+    says_why() { ctl status | grep -q 'nothing is handed out or acknowledged: the disk is full'; }
+    await 20 says_why
+    had=$(query "SELECT count(*) FROM epochs")
+    grep -q 'store_waits' "$DIR/coord.err"
+    kept "$DIR/ledger"
+    is "SELECT count(*) FROM epochs" "$had"
+    empty_disk
+    ends coord 0
+    no_checkpoints
+    same_as_undisturbed
+}
+
 test_with_64_descriptors_a_coordinator_serves_its_worker() {
     local endpoint
-    export GROKD_LEDGER=$DIR/ledger
     start coord bash -c "ulimit -n 64; exec '$BUILD/grokd-coord' --dir '$DIR/data' --listen tcp://127.0.0.1:0 $QUICK '$SWEEP'"
     await 20 listening
     worker one -j 2
     ends coord 0
-    kept "$DIR/ledger"
     same_as_undisturbed
 }
 
 test_clocks_that_are_ten_years_off_change_no_number_and_cost_no_attempt() {
     [ -n "$FAKETIME_LIB" ] || { echo "skip - clocks that are years off: no libfaketime"; return 0; }
-    export GROKD_LEDGER=$DIR/ledger
     start coord env LD_PRELOAD="$FAKETIME_LIB" FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME=+3650d \
         "$BUILD/grokd-coord" --dir "$DIR/data" --listen tcp://127.0.0.1:0 $QUICK "$SWEEP"
     await 20 listening
@@ -105,14 +144,13 @@ test_clocks_that_are_ten_years_off_change_no_number_and_cost_no_attempt() {
         "$BUILD/grokd-worker" --access "$DIR/data/access" -j 2
     ends coord 0
     is "SELECT count(*) FROM attempts WHERE outcome <> 'finished'" 0
-    kept "$DIR/ledger"
     same_as_undisturbed
 }
 
 # The file of the clock is rewritten while all are at work: twenty years back at once.
 test_a_clock_that_jumps_back_under_way_costs_no_attempt() {
     [ -n "$FAKETIME_LIB" ] || return 0
-    export GROKD_LEDGER=$DIR/ledger FAKETIME_TIMESTAMP_FILE=$DIR/clock FAKETIME_NO_CACHE=1
+    export FAKETIME_TIMESTAMP_FILE=$DIR/clock FAKETIME_NO_CACHE=1
     echo +3650d >"$DIR/clock"
     export LD_PRELOAD="$FAKETIME_LIB" FAKETIME_DONT_FAKE_MONOTONIC=1
     coord $QUICK "$SWEEP"
@@ -123,7 +161,6 @@ test_a_clock_that_jumps_back_under_way_costs_no_attempt() {
     ends coord 0
     is "SELECT count(*) FROM attempts WHERE outcome <> 'finished'" 0
     holds "SELECT min(finished_at) < max(started_at) FROM runs"
-    kept "$DIR/ledger"
     same_as_undisturbed
 }
 
