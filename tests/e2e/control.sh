@@ -122,17 +122,31 @@ END
     grep -q 'run 2 is cancelled: only a finished run' "$DIR/answer"
 }
 
+wal() { stat -c %s "$DIR/data/results.db-wal"; }
+
+# While somebody reads, the log only grows: commits go on all the same, and it is cut when he lets go.
 test_an_open_snapshot_and_a_writers_lock_lose_nothing() {
-    coord --exit-when-done --local 2 "$SWEEP"
+    local had
+    coord --local 2 "$SWEEP"
     await 30 holds "SELECT count(*) > 100 FROM epochs"
     mkfifo "$DIR/reader"
     sqlite3 -readonly "$DIR/data/results.db" <"$DIR/reader" >"$DIR/reader.out" &
     exec 9>"$DIR/reader"
     echo "BEGIN; SELECT count(*) FROM epochs;" >&9
     await 10 test -s "$DIR/reader.out"
+    for _ in 1 2 3; do
+        had=$(query "SELECT count(*) FROM epochs")
+        await 1 holds "SELECT count(*) > $had OR (SELECT state = 'done' FROM sweeps) FROM epochs"
+    done
     sqlite3 -cmd '.timeout 5000' "$DIR/data/results.db" "BEGIN IMMEDIATE; SELECT count(*) FROM epochs; COMMIT;"
-    ends coord 0
+    await 60 holds "SELECT state = 'done' FROM sweeps"
+    had=$(wal)
+    [ "$had" -gt 1000000 ]
     exec 9>&-
+    shorter() { [ "$(wal)" -lt $((had / 10)) ]; }
+    await 10 shorter
+    ctl stop
+    ends coord 0
     every_epoch_once
 }
 
