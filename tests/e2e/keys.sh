@@ -24,6 +24,23 @@ test_a_worker_whose_key_is_revoked_ends_and_another_finishes_the_sweep() {
     is "SELECT sum(losses) + sum(failures) FROM runs" 0
 }
 
+test_a_key_made_elsewhere_comes_in_once_it_is_added() {
+    local key
+    coord --exit-when-done "$SWEEP"
+    ctl key new gpu1 --file "$DIR/own.access" --unlisted >"$DIR/said"
+    key=$(sed -n "s/.*: not allowed yet; grokctl key add '\(.*\)' gpu1$/\1/p" "$DIR/said")
+    refuses grep -qF "$key" <(ctl key list)
+    start gpu "$BUILD/grokd-worker" --access "$DIR/own.access" -j 2
+    await 20 grep -q 'does not accept this key' "$DIR/gpu.err"
+    refuses ctl key add "${key%????}" gpu1 2>/dev/null
+    is "SELECT count(*) FROM workers" 0
+    ctl key add "$key" gpu1 | grep -qx 'gpu1 may come in'
+    ctl key list | grep -qxF "$key  gpu1"
+    ends coord 0 # it tries again by itself
+    is "SELECT count(*) FROM runs WHERE state = 'finished'" 6
+    is "SELECT count(*) FROM workers" 1
+}
+
 test_keys_are_made_only_where_a_coordinator_was_and_names_are_names() {
     code=0; "$BUILD/grokctl" --dir "$DIR/data" key new one 2>"$DIR/none.err" || code=$?
     [ $code = 2 ]
