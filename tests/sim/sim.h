@@ -17,7 +17,8 @@
  *   sim_slot.c     their slots: trainers that multiply hashes
  *   sim_fault.c    what goes wrong
  *   sim_hostile.c  peers that lie
- *   sim_oracle.c   what must hold
+ *   sim_oracle.c   what must hold of what is stored, sent and kept
+ *   sim_blame.c    what must hold of how attempts end
  *
  * An event is a delivered message, a timer of a process, a report of a slot, a commit, a collected
  * commit or a fault; what finds nobody to handle it (a timer of a process that is gone) is none.
@@ -33,16 +34,18 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define SIM_WORKERS 50
-#define SIM_CLONES  4 /* places behind the workers: copies of their processes */
-#define SIM_PLACES  (SIM_WORKERS + SIM_CLONES)
-#define SIM_HOSTILE SIM_PLACES /* the place of the peer that lies */
-#define SIM_OWNER   255        /* ... and of the owner's endpoint */
-#define SIM_RUNS    30
-#define SIM_SWEEPS  3
-#define SIM_EPOCHS  40 /* most of a run, beside epoch 0 */
-#define SIM_SLOTS   3
-#define SIM_PART    8 /* bytes of a checkpoint in one message, where they come in parts */
+#define SIM_WORKERS   50
+#define SIM_CLONES    4 /* places behind the workers: copies of their processes */
+#define SIM_PLACES    (SIM_WORKERS + SIM_CLONES)
+#define SIM_HOSTILE   SIM_PLACES /* the place of the peer that lies */
+#define SIM_OWNER     255        /* ... and of the owner's endpoint */
+#define SIM_RUNS      30
+#define SIM_SWEEPS    3
+#define SIM_EPOCHS    40 /* most of a run, beside epoch 0 */
+#define SIM_SLOTS     3
+#define SIM_FILES     6    /* most checkpoints of a run that a worker keeps on their way out */
+#define SIM_UNDER_WAY 4000 /* most questions, or messages, of the coordinator that wait */
+#define SIM_PART      8    /* bytes of a checkpoint in one message, where they come in parts */
 
 enum sim_fault {
 #define FAULT(name) FAULT_##name,
@@ -179,7 +182,11 @@ struct sim_coord {
     int64_t offset_ms, awake_ms; /* paused until then */
     int64_t fresh_ms;            /* own clock at the end of the last long absence */
     int64_t started_ms;          /* own clock */
-    uint64_t boot_peers;         /* connections up to here are of an earlier process */
+    int64_t ticked_ms;           /* ... of the last tick */
+    int64_t renewed_ms;  /* ... at the end of the last absence or full disk: leases begin anew */
+    uint64_t boot_peers; /* connections up to here are of an earlier process */
+    size_t most_needed;  /* workers at once that could not be forgotten */
+    size_t came_back;    /* runs, since no more waited than the window has room for */
 };
 
 struct sim_slot {
@@ -214,6 +221,7 @@ struct sim_worker {
     struct sim_way up_way, down_way;
     int64_t told[SIM_RUNS + 1];    /* newest epoch that it knows to be stored, by run */
     int64_t attempt[SIM_RUNS + 1]; /* newest that it was given */
+    bool asks[SIM_RUNS + 1];       /* since its last Welcome it has to ask for a part of it */
     bool again[SIM_RUNS + 1];      /* since its last Welcome it has reported nothing of the run */
     int64_t heard_ms;              /* coordinator's clock: a message of it was handed to the hub */
 };
@@ -221,20 +229,26 @@ struct sim_worker {
 /* What the oracle remembers of a run, beside the store. */
 struct sim_ledger {
     uint64_t chain[SIM_EPOCHS + 1];
-    int64_t acked;         /* most that was ever acknowledged; -1: none */
-    int64_t sent_attempt;  /* of the newest Work that was sent */
-    int64_t named_attempt; /* of the newest assignment handed to the store */
-    int64_t cut;           /* failures that happened */
-    int64_t boot_done;     /* epochs stored when the coordinator started last */
-    bool tainted;          /* a bad trainer reported on it */
-    int64_t boot_attempt;  /* that was running when the coordinator started last */
-    int64_t lost_ack;      /* attempt whose acknowledgement was lost last */
-    int64_t wiped_attempt; /* attempts up to here were deleted with their rows */
+    int64_t acked;            /* most that was ever acknowledged; -1: none */
+    int64_t sent_attempt;     /* of the newest Work that was sent */
+    int64_t named_attempt;    /* of the newest assignment handed to the store */
+    int64_t cut;              /* failures that happened */
+    int64_t boot_done;        /* epochs stored when the coordinator started last */
+    bool tainted;             /* a bad trainer reported on it */
+    int64_t boot_attempt;     /* that was running when the coordinator started last */
+    int64_t lost_ack;         /* attempt whose acknowledgement was lost last */
+    int64_t wiped_attempt;    /* attempts up to here were deleted with their rows */
+    int64_t told_ms;          /* coordinator's clock: last assignment or new epochs */
+    int64_t told_epoch;       /* newest of this attempt; -1: none */
+    int64_t failures, losses; /* of the newest end handed to the store */
+    int64_t ended_attempt;    /* whose worker said its end, and had to be believed */
+    int64_t differs_attempt;  /* of which the coordinator knows that a replay differs */
 };
 
 struct sim {
     uint64_t seed, hash, events, limit;
     int64_t now_ms;
+    int at_once; /* events of this millisecond */
     struct sim_draw draw;
     struct sim_mix mix;
     struct sim_event *heap;
@@ -242,6 +256,7 @@ struct sim {
     uint64_t seq, serial, peers;
     struct sim_letter *letters; /* free ones */
     bool storm;
+    bool forgiven;   /* a quarantine took failures back */
     int64_t calm_ms; /* since when there are no faults */
     struct store store;
     struct sim_coord coord;
@@ -330,6 +345,9 @@ void sim_calm(struct sim *w); /* every fault ends */
 void sim_tend(struct sim *w); /* now and then in the calm: what an owner does */
 
 /* sim_oracle.c */
+bool oracle_begins(const char *text, const char *with);
+/* The one process with this number; NULL: none, or a copy has its uuid too. */
+const struct sim_worker *oracle_process(const struct sim *w, int64_t number);
 void oracle_open(struct sim *w);
 void oracle_submit(struct sim *w, const struct save *x);
 void oracle_sent(struct sim *w, uint64_t peer, const wire_envelope *m);
@@ -338,9 +356,17 @@ void oracle_changed(struct sim *w, const struct save *x, int64_t run, enum run_s
 void oracle_worker(struct sim *w, int place);
 void oracle_heard(struct sim *w, int place, const wire_envelope *m);
 void oracle_said(struct sim *w, int place, const uint8_t *bytes, size_t size);
+void oracle_introduced(struct sim *w); /* the coordinator started, or heard a Hello */
 void oracle_all(struct sim *w);
 void oracle_settled(struct sim *w); /* the world is at its end */
 bool oracle_over(const struct sim *w);
 double oracle_value(uint64_t chain);
+
+/* sim_blame.c */
+void oracle_lost(struct sim *w, const struct save *x);  /* a worker */
+void oracle_ended(struct sim *w, const struct save *x); /* an attempt */
+void oracle_forgives(struct sim *w);
+void oracle_end_heard(struct sim *w, int place, uint64_t peer, const Grokd__Ended *m);
+void oracle_ticked(struct sim *w);
 
 #endif

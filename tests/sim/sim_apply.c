@@ -221,7 +221,7 @@ static void retry_run(struct store *s, const struct save *x, int run)
     struct sim_ledger *l = &s->sim->ledger[run];
     r->state = RUN_WAITING;
     r->failures = r->losses = 0;
-    l->cut = 0;
+    l->failures = l->losses = l->cut = 0;
     sim_cover(s->sim, x->fresh ? COVER_retried_fresh : COVER_retried);
     if (!x->fresh) return;
     r->epochs_done = l->acked = l->boot_done = -1;

@@ -57,6 +57,21 @@ static void tick_at(struct sim *w, int64_t at_ms)
     sim_at(w, at_ms, EV_CTICK, 0, 0, ++w->coord.ticks, NULL);
 }
 
+/* What the store knows of a run when the coordinator starts. */
+static void remember(struct sim *w, int run)
+{
+    const struct sim_run *r = &w->store.runs[run];
+    struct sim_ledger *l = &w->ledger[run];
+    l->named_attempt = r->attempt;
+    l->boot_done = r->epochs_done;
+    l->boot_attempt = r->state == RUN_RUNNING ? r->attempt : 0;
+    l->failures = r->failures;
+    l->losses = r->losses;
+    l->ended_attempt = l->differs_attempt = 0;
+    l->told_ms = w->coord.started_ms;
+    l->told_epoch = r->epochs_done;
+}
+
 void sim_coord_start(struct sim *w)
 {
     struct sim_coord *c = &w->coord;
@@ -74,24 +89,21 @@ void sim_coord_start(struct sim *w)
     c->up = true;
     c->generation++;
     c->awake_ms = w->now_ms;
-    c->started_ms = c->fresh_ms = sim_coord_now(w);
+    c->started_ms = c->fresh_ms = c->ticked_ms = c->renewed_ms = sim_coord_now(w);
     c->boot_peers = w->peers;
+    c->most_needed = c->came_back = 0;
     for (int i = 0; i < SIM_PLACES; i++) {
         w->worker[i].known_peer = 0;
         w->worker[i].peer = sim_peer_new(w, i);
         w->worker[i].heard_ms = c->started_ms;
     }
-    for (int i = 1; i <= x->runs; i++) {
-        w->ledger[i].named_attempt = w->store.runs[i].attempt;
-        w->ledger[i].boot_done = w->store.runs[i].epochs_done;
-        w->ledger[i].boot_attempt =
-            w->store.runs[i].state == RUN_RUNNING ? w->store.runs[i].attempt : 0;
-    }
+    for (int i = 1; i <= x->runs; i++) remember(w, i);
     sim_store_state(w, &state);
     sim_note(w, "start", 0, (int64_t)state.running_count, (int64_t)state.sweep_count, 0);
     after(w, hub_open(&c->hub, &w->store, &state, &config, &door, moment(w), &e), &e);
     free(state.sweeps);
     free(state.running);
+    if (c->up) oracle_introduced(w);
     tick_at(w, w->now_ms + x->tick_ms);
 }
 
@@ -201,11 +213,15 @@ void sim_coord_letter(struct sim *w, struct sim_event *ev)
         } else {
             sim_note(w, "up", place, m->body_case, (int64_t)l->size, 0);
             heard(w, place, l->peer, m);
+            bool hello = m->body_case == GROKD__ENVELOPE__BODY_HELLO;
+            if (m->body_case == GROKD__ENVELOPE__BODY_ENDED)
+                oracle_end_heard(w, place, l->peer, m->ended);
             if (l->week_old && m->body_case == GROKD__ENVELOPE__BODY_EPOCHS)
                 sim_cover(w, COVER_week_old_epochs);
             int rc = hub_message(&w->coord.hub, l->peer, user_of(w, place, m), l->local, m,
                                  moment(w), &e);
             after(w, rc, &e);
+            if (hello && w->coord.up) oracle_introduced(w);
         }
     }
     sim_letter_free(w, l);
@@ -221,6 +237,7 @@ void sim_coord_tick(struct sim *w, struct sim_event *ev)
     sim_note(w, "tick", 0, 0, 0, 0);
     tick_at(w, w->now_ms + w->mix.tick_ms);
     after(w, hub_tick(&c->hub, moment(w), &e), &e);
+    if (c->up) oracle_ticked(w);
 }
 
 void sim_coord_collect(struct sim *w, struct sim_event *ev)
@@ -229,7 +246,9 @@ void sim_coord_collect(struct sim *w, struct sim_event *ev)
     if (!w->coord.up || ev->generation != w->coord.generation || !awake(w, ev)) return;
     w->events++;
     sim_note(w, "collect", 0, (int64_t)w->store.committed, (int64_t)w->store.answer_count, 0);
+    bool waited = w->coord.hub.full;
     int rc = hub_collect(&w->coord.hub, moment(w), &e);
+    if (waited && !w->coord.hub.full) w->coord.renewed_ms = sim_coord_now(w);
     if (w->coord.hub.full && w->coord.hub.sched.dirty) sim_cover(w, COVER_held_back);
     after(w, rc, &e);
 }

@@ -2,6 +2,7 @@
 /* sim_fault: what goes wrong, one thing at a time, at times drawn from the seed; and the end of it
  * all. */
 #include "tests/sim/sim.h"
+#include "worker/session_state.h"
 
 #include <signal.h>
 #include <string.h>
@@ -10,6 +11,13 @@
 static int64_t a_while_ms(struct sim *w)
 {
     return sim_log_between(w, 10, 4 * w->mix.lease_ms);
+}
+
+/* Often longer than a lease: what is heard meanwhile waits, and leases end. */
+static int64_t a_stall_ms(struct sim *w)
+{
+    int64_t for_ms = a_while_ms(w);
+    return sim_below(w, 3) ? for_ms : for_ms + w->mix.lease_ms;
 }
 
 static int64_t far_ms(const struct sim *w, int64_t for_ms)
@@ -22,6 +30,20 @@ static int somebody(struct sim *w)
 {
     int place = (int)sim_below(w, w->mix.workers);
     return w->worker[place].up ? place : -1;
+}
+
+/* The next of those whose run has ended and is not acknowledged, if there is one: what becomes of
+ * its end is decided at the other side alone. */
+static int somebody_ended(struct sim *w)
+{
+    int place = somebody(w);
+    for (int i = 0; i < w->mix.workers && place >= 0; i++) {
+        const struct sim_worker *k = &w->worker[(place + i) % w->mix.workers];
+        if (!k->up) continue;
+        for (const struct session_run *r = k->session->runs; r; r = r->next)
+            if (r->ended) return (int)(k - w->worker);
+    }
+    return place;
 }
 
 /* ---- network ---- */
@@ -150,7 +172,8 @@ static void do_fault(struct sim *w, enum sim_fault f)
     case FAULT_FREEZE: cut_off(w, true); break;
     case FAULT_RESET: reset(w); break;
     case FAULT_WORKER_KILL:
-        if ((place = somebody(w)) >= 0) sim_worker_kill(w, place, a_while_ms(w));
+        place = sim_below(w, 2) ? somebody(w) : somebody_ended(w);
+        if (place >= 0) sim_worker_kill(w, place, a_while_ms(w));
         break;
     case FAULT_WORKER_PAUSE: pause_worker(w, false); break;
     case FAULT_WORKER_SUSPEND: pause_worker(w, true); break;
@@ -162,9 +185,9 @@ static void do_fault(struct sim *w, enum sim_fault f)
     case FAULT_COORD_PAUSE: sim_coord_pause(w, a_while_ms(w), false); break;
     case FAULT_COORD_SUSPEND: sim_coord_pause(w, a_while_ms(w), true); break;
     case FAULT_CLOCK_JUMP: jump(w); break;
-    case FAULT_STORE_SLOW: s->slow_until_ms = far_ms(w, a_while_ms(w)); break;
+    case FAULT_STORE_SLOW: s->slow_until_ms = far_ms(w, a_stall_ms(w)); break;
     case FAULT_STORE_FAIL: s->fails = true; break;
-    case FAULT_STORE_FULL: s->full_until_ms = far_ms(w, a_while_ms(w)); break;
+    case FAULT_STORE_FULL: s->full_until_ms = far_ms(w, a_stall_ms(w)); break;
     case FAULT_HOSTILE: sim_hostile(w); break;
     case FAULT_CLONE: clone(w); break;
     case FAULT_COMMAND: command(w); break;

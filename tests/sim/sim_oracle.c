@@ -10,13 +10,30 @@
  *   I7  what is kept in memory is bounded
  *   I8  once faults stop, every run comes to its end
  *
- * and besides: nobody is judged by a lease during which nobody could be heard, no failure is
- * counted that did not happen, nothing is handed out while the store is known to wait, and no
- * process is ended as a copy of itself. */
+ * and besides: a run goes on with the kernels that made its numbers and from its newest checkpoint,
+ * nothing is handed out while the store is known to wait, and no process is ended as a copy of
+ * itself. How attempts end, and whom that blames, is asked in sim_blame.c. */
 #include "tests/sim/sim.h"
 #include "worker/session_state.h"
 
 #include <string.h>
+
+bool oracle_begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+const struct sim_worker *oracle_process(const struct sim *w, int64_t number)
+{
+    const struct sim_worker *found = NULL;
+    if (number < 1 || number > w->store.worker_count) return NULL;
+    for (int i = 0; i < SIM_PLACES; i++) {
+        if (w->worker[i].serial != w->store.worker_uuid[number]) continue;
+        if (found) return NULL;
+        found = &w->worker[i];
+    }
+    return found >= w->worker + SIM_WORKERS ? NULL : found;
+}
 
 double oracle_value(uint64_t chain)
 {
@@ -34,86 +51,36 @@ void oracle_open(struct sim *w)
     }
 }
 
-static bool begins(const char *text, const char *with)
-{
-    return strncmp(text, with, strlen(with)) == 0;
-}
-
 /* ---- what is handed to the store ---- */
-
-/* The one process with this number; NULL: none, or a copy has its uuid too. */
-static const struct sim_worker *process(const struct sim *w, int64_t number)
-{
-    const struct sim_worker *found = NULL;
-    if (number < 1 || number > w->store.worker_count) return NULL;
-    for (int i = 0; i < SIM_PLACES; i++) {
-        if (w->worker[i].serial != w->store.worker_uuid[number]) continue;
-        if (found) return NULL;
-        found = &w->worker[i];
-    }
-    return found >= w->worker + SIM_WORKERS ? NULL : found;
-}
-
-static void lost_worker(struct sim *w, const struct save *x)
-{
-    const struct sim_worker *k = process(w, x->worker);
-    int64_t now = sim_coord_now(w), lease = w->mix.lease_ms;
-    sim_cover(w, COVER_lease_expired);
-    if (w->store.committing) sim_cover(w, COVER_lease_expired_during_commit);
-    if (now - w->coord.fresh_ms < lease)
-        sim_wrong(w, "a worker is lost %lld ms after an absence of the coordinator, lease %lld ms",
-                  (long long)(now - w->coord.fresh_ms), (long long)lease);
-    if (k && now - k->heard_ms < lease)
-        sim_wrong(w, "worker %lld (place %d) is lost, was heard %lld ms ago, lease %lld ms",
-                  (long long)x->worker, (int)(k - w->worker), (long long)(now - k->heard_ms),
-                  (long long)lease);
-}
-
-static void ended(struct sim *w, const struct save *x)
-{
-    static const struct {
-        const char *reason;
-        enum sim_cover cover;
-    } seen[] = {
-        {"hung:", COVER_hung},
-        {"its worker did not come back", COVER_not_back_after_restart},
-        {"the worker does not know", COVER_not_known_to_worker},
-        {"epochs before its end never", COVER_missing_epochs},
-        {"its worker reported epoch", COVER_reported_beyond_the_end},
-        {"its worker reports without", COVER_reported_without_waiting},
-        {"lost ", COVER_lost_too_often},
-    };
-    struct sim_ledger *l = &w->ledger[x->run];
-    for (size_t i = 0; i < sizeof seen / sizeof *seen; i++)
-        if (begins(x->reason, seen[i].reason)) sim_cover(w, seen[i].cover);
-    if (!strcmp(x->outcome, "returned")) sim_cover(w, COVER_returned);
-    if (begins(x->reason, "hung:")) l->cut++;
-    if (begins(x->reason, "not reproducible")) {
-        l->cut++;
-        if (!l->tainted) sim_wrong(w, "I5: run %lld: %s", (long long)x->run, x->reason);
-    }
-    if (x->run_state == RUN_FAILED && begins(x->reason, "the toy"))
-        sim_cover(w, x->failures >= w->mix.max_attempts ? COVER_failed_too_often
-                                                        : COVER_failed_for_good);
-    if (!l->tainted && x->failures > l->cut)
-        sim_wrong(w, "run %lld has %lld failures, it failed %lld times", (long long)x->run,
-                  (long long)x->failures, (long long)l->cut);
-    int64_t absent = sim_coord_now(w) - w->coord.fresh_ms;
-    if (begins(x->reason, "its worker did not come back") && absent < w->mix.lease_ms)
-        sim_wrong(w, "run %lld is lost %lld ms after an absence of the coordinator",
-                  (long long)x->run, (long long)absent);
-}
 
 /* The fence: only a message of the attempt that was last named reaches the store. */
 static void reported(struct sim *w, const struct save *x)
 {
     const Grokd__Epochs *m = x->message->epochs;
-    const struct sim_ledger *l = &w->ledger[x->run];
+    struct sim_ledger *l = &w->ledger[x->run];
+    int64_t last = m->epochs[m->n_epochs - 1]->epoch;
+    if (last > l->told_epoch) {
+        l->told_epoch = last;
+        l->told_ms = sim_coord_now(w);
+    }
     if (m->run != x->run || m->attempt != x->attempt || x->attempt != l->named_attempt)
         sim_wrong(w, "I3: epochs of run %lld, attempt %lld are stored as run %lld, attempt %lld",
                   (long long)m->run, (long long)m->attempt, (long long)x->run,
                   (long long)l->named_attempt);
+    if (l->differs_attempt == x->attempt)
+        sim_wrong(w, "run %lld: attempt %lld goes on after a difference", (long long)x->run,
+                  (long long)x->attempt);
     if (l->boot_attempt == x->attempt) sim_cover(w, COVER_adopted_after_restart);
+}
+
+/* The numbers of a run come from one family of kernels, whose they were at first. */
+static void same_kernels(struct sim *w, const struct save *x)
+{
+    const struct sim_run *r = &w->store.runs[x->run];
+    if (r->epochs_done >= 0 && (strcmp(r->blas.family, x->blas.family) != 0 ||
+                                strcmp(r->blas.fingerprint, x->blas.fingerprint) != 0))
+        sim_wrong(w, "run %lld of kernels %s goes on with %s", (long long)x->run, r->blas.family,
+                  x->blas.family);
 }
 
 /* Of what a liar was given, it may say anything. */
@@ -126,6 +93,9 @@ static void assigned(struct sim *w, const struct save *x, struct sim_ledger *l)
     l->named_attempt = x->attempt;
     if (w->coord.hub.full)
         sim_wrong(w, "run %lld is handed out while the store waits", (long long)x->run);
+    l->told_ms = sim_coord_now(w);
+    l->told_epoch = -1;
+    same_kernels(w, x);
     for (size_t i = 0; i < s->worker_count; i++)
         if (s->workers[i].number == x->worker && sim_serial(s->workers[i].uuid) < 0)
             l->tainted = true;
@@ -137,13 +107,13 @@ void oracle_submit(struct sim *w, const struct save *x)
     switch (x->kind) {
     case SAVE_ASSIGN: assigned(w, x, l); break;
     case SAVE_EPOCHS: reported(w, x); break;
-    case SAVE_END: ended(w, x); break;
+    case SAVE_END: oracle_ended(w, x); break;
     case SAVE_WORKER_GONE:
-        if (!strcmp(x->reason, "lost")) lost_worker(w, x);
+        if (!strcmp(x->reason, "lost")) oracle_lost(w, x);
         if (!strcmp(x->reason, "left")) sim_cover(w, COVER_goodbye);
         break;
     case SAVE_EVENT:
-        if (!strcmp(x->blas.family, "quarantine")) sim_cover(w, COVER_quarantine);
+        if (!strcmp(x->blas.family, "quarantine")) oracle_forgives(w);
         break;
     default: break;
     }
@@ -164,6 +134,21 @@ static void acknowledged(struct sim *w, const Grokd__Ack *m)
     if (m->epoch > l->acked) l->acked = m->epoch;
 }
 
+/* Once the assignment is stored, nobody but its holder can bring a newer checkpoint. */
+static void from_newest(struct sim *w, const Grokd__Work *m)
+{
+    const struct sim_run *r = &w->store.runs[m->run];
+    struct sim_file file = {0};
+    if (r->state != RUN_RUNNING || r->attempt != m->attempt) return;
+    if (m->has_checkpoint) memcpy(&file, m->checkpoint.data, sizeof file);
+    bool there = w->mix.parts ? m->has_checkpoint_size : m->has_checkpoint;
+    bool newest = w->mix.parts || !r->checkpoints ||
+                  (file.run == (uint64_t)m->run && file.epoch == (uint64_t)r->checkpoint[0].epoch);
+    if (there != (r->checkpoints > 0) || !newest)
+        sim_wrong(w, "run %lld, attempt %lld goes out without its newest checkpoint",
+                  (long long)m->run, (long long)m->attempt);
+}
+
 static void handed_out(struct sim *w, const Grokd__Work *m)
 {
     struct sim_ledger *l = &w->ledger[m->run];
@@ -174,6 +159,21 @@ static void handed_out(struct sim *w, const Grokd__Work *m)
         sim_wrong(w, "I3: run %lld: attempt %lld is sent after %lld", (long long)m->run,
                   (long long)m->attempt, (long long)l->sent_attempt);
     l->sent_attempt = m->attempt;
+    from_newest(w, m);
+}
+
+/* That an attempt is over is told to its holder only when it is stored. */
+static void stopped(struct sim *w, int place, const Grokd__Stop *m)
+{
+    if (place < 0 || place >= SIM_PLACES || m->run < 1 || m->run > w->mix.runs) return;
+    const struct sim_run *r = &w->store.runs[m->run];
+    if (r->state == RUN_RUNNING && r->attempt == m->attempt &&
+        oracle_process(w, r->worker) == &w->worker[place])
+        sim_wrong(w, "run %lld, attempt %lld is stopped and its end is not stored: %s",
+                  (long long)m->run, (long long)m->attempt, m->reason ? m->reason : "");
+    if (!m->reason) return;
+    if (oracle_begins(m->reason, "this attempt")) sim_cover(w, COVER_stop_not_current);
+    if (oracle_begins(m->reason, "the run is over")) sim_cover(w, COVER_stop_unknown);
 }
 
 static void refused(struct sim *w, const char *text)
@@ -191,14 +191,14 @@ static void refused(struct sim *w, const char *text)
         {"no worker says", COVER_refused_body},
     };
     for (size_t i = 0; i < sizeof seen / sizeof *seen; i++)
-        if (begins(text, seen[i].reason)) sim_cover(w, seen[i].cover);
+        if (oracle_begins(text, seen[i].reason)) sim_cover(w, seen[i].cover);
 }
 
 /* A process that is the only one of its name must not be ended by what it said itself. */
 static void copied(struct sim *w, uint64_t peer, const char *text)
 {
     int place = sim_place(peer);
-    if (!begins(text, "another connection") || place < 0 || place >= SIM_PLACES) return;
+    if (!oracle_begins(text, "another connection") || place < 0 || place >= SIM_PLACES) return;
     const struct sim_worker *k = &w->worker[place];
     if (k->up && k->peer == peer && !k->copied)
         sim_wrong(w, "worker %d is refused as a copy of itself", place);
@@ -214,11 +214,7 @@ void oracle_sent(struct sim *w, uint64_t peer, const wire_envelope *m)
         refused(w, m->refuse->reason);
         copied(w, peer, m->refuse->reason);
         break;
-    case GROKD__ENVELOPE__BODY_STOP:
-        if (!m->stop->reason) break;
-        if (begins(m->stop->reason, "this attempt")) sim_cover(w, COVER_stop_not_current);
-        if (begins(m->stop->reason, "the run is over")) sim_cover(w, COVER_stop_unknown);
-        break;
+    case GROKD__ENVELOPE__BODY_STOP: stopped(w, sim_place(peer), m->stop); break;
     default: break;
     }
 }
@@ -252,6 +248,13 @@ void oracle_changed(struct sim *w, const struct save *x, int64_t run, enum run_s
 
 /* ---- a worker after each of its events ---- */
 
+static size_t files_of(const struct session_run *r)
+{
+    size_t n = r->box.checkpoint_size / sizeof(struct sim_file);
+    for (const struct outbox_file *f = r->box.files; f; f = f->next) n++;
+    return n;
+}
+
 void oracle_worker(struct sim *w, int place)
 {
     const struct sim_worker *k = &w->worker[place];
@@ -260,6 +263,14 @@ void oracle_worker(struct sim *w, int place)
     if (session_outbox_bytes(k->session) > held * (share + 256))
         sim_wrong(w, "I7: worker %d keeps %zu bytes for %zu runs", place,
                   session_outbox_bytes(k->session), held);
+    for (const struct session_run *r = k->session->runs; r; r = r->next) {
+        if (files_of(r) > SIM_FILES)
+            sim_wrong(w, "I7: worker %d keeps %zu checkpoints of run %lld", place, files_of(r),
+                      (long long)r->run);
+        if (k->session->greeted && k->asks[r->run] && session_file_awaited(r))
+            sim_wrong(w, "run %lld: after a reconnect nobody asks for its checkpoint",
+                      (long long)r->run);
+    }
 }
 
 /* What a worker knows of a run when it is told something. */
@@ -268,7 +279,10 @@ void oracle_heard(struct sim *w, int place, const wire_envelope *m)
     struct sim_worker *k = &w->worker[place];
     switch (m->body_case) {
     case GROKD__ENVELOPE__BODY_WELCOME:
-        if (!k->session->greeted) memset(k->again, 1, sizeof k->again);
+        if (k->session->greeted) break;
+        memset(k->again, 1, sizeof k->again);
+        for (const struct session_run *r = k->session->runs; r; r = r->next)
+            k->asks[r->run] = session_file_awaited(r);
         break;
     case GROKD__ENVELOPE__BODY_ACK:
         if (m->ack->epoch > k->told[m->ack->run]) k->told[m->ack->run] = m->ack->epoch;
@@ -291,13 +305,16 @@ void oracle_heard(struct sim *w, int place, const wire_envelope *m)
     }
 }
 
-/* After a reconnect what was not acknowledged is sent again, from the first of it on. */
+/* After a reconnect what was not acknowledged is sent again, from the first of it on, and what is
+ * missing of a checkpoint is asked for at once. */
 void oracle_said(struct sim *w, int place, const uint8_t *bytes, size_t size)
 {
     struct sim_worker *k = &w->worker[place];
     wire_envelope *m;
     struct err e;
-    if (!memchr(k->again, 1, sizeof k->again) || wire_unpack(&m, bytes, size, &e) < 0) return;
+    bool waits = memchr(k->again, 1, sizeof k->again) || memchr(k->asks, 1, sizeof k->asks);
+    if (!waits || wire_unpack(&m, bytes, size, &e) < 0) return;
+    if (m->body_case == GROKD__ENVELOPE__BODY_FETCH) k->asks[m->fetch->run] = false;
     if (m->body_case == GROKD__ENVELOPE__BODY_EPOCHS && k->again[m->epochs->run]) {
         int64_t run = m->epochs->run, first = m->epochs->epochs[0]->epoch;
         k->again[run] = false;
@@ -333,6 +350,44 @@ static void same(struct sim *w)
     }
 }
 
+/* Places that cannot be given to another worker. */
+static size_t needed(const struct sched *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->worker_count; i++) {
+        const struct worker *x = &s->workers[i];
+        n += x->state != WORKER_GONE || x->held || x->quarantine;
+    }
+    return n;
+}
+
+void oracle_introduced(struct sim *w)
+{
+    const struct sched *s = &w->coord.hub.sched;
+    size_t n = needed(s);
+    if (n > w->coord.most_needed) w->coord.most_needed = n;
+    size_t most = w->mix.keep > w->coord.most_needed ? w->mix.keep : w->coord.most_needed;
+    if (s->worker_count > most)
+        sim_wrong(w, "I7: %zu workers are remembered, %zu may be", s->worker_count, most);
+}
+
+/* Beyond the window wait only runs that came back after it was filled. */
+static void bounded(struct sim *w)
+{
+    const struct hub *h = &w->coord.hub;
+    const struct sched *s = &h->sched;
+    size_t most = 8 * w->mix.window;
+    if (s->runs.waiting <= most) w->coord.came_back = 0;
+    if (s->runs.waiting > most + w->coord.came_back)
+        sim_wrong(w, "I7: %zu runs wait in the table, window %zu, %zu came back", s->runs.waiting,
+                  w->mix.window, w->coord.came_back);
+    bool waits = h->durable < h->submitted;
+    size_t under_way = s->ask_count > h->count ? s->ask_count : h->count;
+    if (under_way > (waits ? SIM_UNDER_WAY : 0))
+        sim_wrong(w, "I7: %zu questions and %zu messages wait%s", s->ask_count, h->count,
+                  waits ? "" : " for nothing");
+}
+
 void oracle_all(struct sim *w)
 {
     char text[256];
@@ -351,8 +406,7 @@ void oracle_all(struct sim *w)
     if (!w->coord.up) return;
     const struct sched *s = &w->coord.hub.sched;
     if (!sched_sound(s, text)) sim_wrong(w, "%s", text);
-    if (s->runs.count > (size_t)w->mix.runs || s->ask_count > 10000)
-        sim_wrong(w, "I7: the table holds %zu runs, %zu questions", s->runs.count, s->ask_count);
+    bounded(w);
     same(w);
 }
 

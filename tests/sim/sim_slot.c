@@ -25,8 +25,7 @@ static int64_t epoch_ms(struct sim *w)
 static void go_on(struct sim *w, struct sim_slot *t)
 {
     if ((int64_t)t->file.run != t->run)
-        sim_wrong(w, "run %lld got a checkpoint of run %lld", (long long)t->run,
-                  (long long)t->file.run);
+        sim_wrong(w, "run %lld got what is no checkpoint of it", (long long)t->run);
     t->next = (int64_t)t->file.epoch + 1;
     t->chain = t->file.chain;
 }

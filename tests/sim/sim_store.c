@@ -158,6 +158,9 @@ int store_collect(struct store *s, struct store_result *out, struct err *e)
     out->full = s->full;
     out->answers = s->answers;
     out->answer_count = s->answer_count;
+    for (size_t i = 0; i < s->answer_count; i++)
+        if (s->answers[i].verdict == VERDICT_DIFFERS)
+            s->sim->ledger[s->answers[i].run].differs_attempt = s->answers[i].attempt;
     s->answers = NULL;
     s->answer_count = s->answer_room = 0;
     return OK;

@@ -56,11 +56,13 @@ void sim_worker_start(struct sim *w, int place, int serial)
     k->slot_count = 1 + (uint32_t)place % SIM_SLOTS;
     memset(k->told, 0xff, sizeof k->told);
     memset(k->again, 0, sizeof k->again);
+    memset(k->asks, 0, sizeof k->asks);
     memset(k->attempt, 0, sizeof k->attempt);
     k->zen = machine_of(w, place) % 5 == 1;
     k->bad = w->storm && w->mix.on[FAULT_BAD_TRAINER] && sim_below(w, 4) == 0;
     k->copied = false;
     k->peer = sim_peer_new(w, place);
+    k->known_peer = 0;
     k->heard_ms = sim_coord_now(w);
     for (int i = 0; i < SIM_SLOTS; i++) {
         k->slots[i].alive = false;

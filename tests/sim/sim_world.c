@@ -148,6 +148,16 @@ static void happen(struct sim *w, struct sim_event *ev)
     }
 }
 
+/* Events of one millisecond: more than any number of letters that waited for somebody to wake. */
+#define LIVELOCK 100000
+
+static void watch_time(struct sim *w, int64_t at_ms)
+{
+    w->at_once = at_ms > w->now_ms ? 0 : w->at_once + 1;
+    w->now_ms = at_ms;
+    if (w->at_once > LIVELOCK) sim_wrong(w, "time stands still: %d events at once", LIVELOCK);
+}
+
 /* Longest time that a calm world may take: a few times everything that has to be waited for. */
 static int64_t patience_ms(const struct sim *w)
 {
@@ -198,7 +208,7 @@ bool sim_live(struct sim *w, uint64_t seed, uint64_t limit)
     while (!w->wrong && !over && w->heap_count) {
         struct sim_event ev = next(w);
         uint64_t before = w->events;
-        w->now_ms = ev.at_ms;
+        watch_time(w, ev.at_ms);
         happen(w, &ev);
         if (w->events == before) continue;
         if (w->events / 1000 != checked) oracle_all(w), checked = w->events / 1000;
