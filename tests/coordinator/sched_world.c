@@ -107,14 +107,15 @@ static void do_epochs(struct world *w, const struct save *s, const struct event 
 {
     struct world_run *r = &w->runs[s->run];
     struct save_answer *a = answer(w, SAVE_EPOCHS);
+    assert_int_equal(s->attempt, ev->attempt);
     a->run = s->run;
     a->attempt = s->attempt;
-    a->epoch = ev->last;
     a->verdict = w->verdict;
     w->verdict = VERDICT_STORED;
     if (r->state != RUN_RUNNING || r->attempt != s->attempt) a->verdict = VERDICT_STALE;
     if (a->verdict == VERDICT_STORED && ev->first > r->epochs_done + 1) a->verdict = VERDICT_GAP;
-    if (a->verdict == VERDICT_STORED && ev->last > r->epochs_done) r->epochs_done = ev->last;
+    a->epoch = a->verdict == VERDICT_STORED ? ev->last : -1;
+    if (a->epoch > r->epochs_done) r->epochs_done = a->epoch;
 }
 
 static void do_file(struct world *w, const struct save *s)
@@ -341,7 +342,7 @@ void world_answers(struct world *w)
 static void start(struct world *w)
 {
     struct save_sweep open[WORLD_SWEEPS];
-    struct save_run *running = calloc(WORLD_RUNS, sizeof *running);
+    struct save_run *running = calloc((size_t)w->run_count + 1, sizeof *running);
     struct event ev = {.kind = EVENT_START,
                        .next_sweep = w->sweep_count + 1,
                        .next_worker = w->s.next_worker > 1 ? w->s.next_worker : 1,
