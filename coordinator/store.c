@@ -27,7 +27,7 @@
 #define CHECKPOINT_FRAMES 1000       /* pages in the log between checkpoints */
 #define PRESS_FRAMES      (64 << 8)  /* 64 MiB in pages of 4 KiB: wait for readers above */
 #define PRESS_MS          200        /* ... so long, */
-#define PRESS_MOST_MS     3200       /* ... and in vain up to so long */
+#define PRESS_MOST_MS     800        /* ... and in vain up to so long */
 #define LOG_FRAMES        (256 << 8) /* 256 MiB: warn above */
 
 struct ticket {
