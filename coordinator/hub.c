@@ -205,8 +205,8 @@ static int stiff(struct hub *h, uint64_t peer, const struct hub_command *x, stru
 static const char *greeting(const struct hub *h)
 {
     return h->full ? "grokd-coord " GROKD_VERSION ": "
-                     "nothing is handed out or acknowledged: the disk is full, or another process "
-                     "writes results.db"
+                     "nothing is handed out or acknowledged: the disk is full, no descriptor is "
+                     "free, or another process writes results.db"
                    : "grokd-coord " GROKD_VERSION;
 }
 
