@@ -60,9 +60,10 @@ struct run_lease {
     int64_t epoch;    /* last epoch that came in this attempt; -1: none */
     int64_t stored;   /* last epoch of it that is durable; -1: none */
     struct run_files sent;
-    size_t fetched; /* bytes of its checkpoint that it has asked for, and one */
-    int unanswered; /* messages of epochs and files that the store has not answered */
-    int gap_count;  /* of gaps[], up to RUN_GAPS; the oldest is overwritten */
+    size_t fetched;  /* bytes of its checkpoint that it has asked for, and one */
+    int unanswered;  /* messages of epochs and files that the store has not answered */
+    int64_t owed_ms; /* while any is: since when no answer came */
+    int gap_count;   /* of gaps[], up to RUN_GAPS; the oldest is overwritten */
     int gap_next;
     double gap_ms[RUN_GAPS]; /* time an epoch took */
 };

@@ -191,6 +191,13 @@ static struct run *held(struct turn *t, const struct worker *w)
     return NULL;
 }
 
+/* One message of the run more, or less, that the store has not answered. */
+static void owe(const struct turn *t, struct run *r, int more)
+{
+    if (more < 0 || !r->lease.unanswered) r->lease.owed_ms = t->now_ms;
+    r->lease.unanswered += more;
+}
+
 /* What no sound worker says: nothing of it is stored. */
 static int disbelieve(struct turn *t, struct run *r)
 {
@@ -212,7 +219,7 @@ int turn_epochs(struct turn *t, struct worker *w)
         return disbelieve(t, r);
     int rc = turn_change(t, r, &c);
     r->reported = true;
-    r->lease.unanswered++;
+    owe(t, r, 1);
     if (r->lease.epoch < 0) r->lease.epoch = t->ev->first - 1; /* resumed: it did not train those */
     run_heard(r, t->ev->last, t->now_ms);
     return rc;
@@ -225,7 +232,7 @@ int turn_file(struct turn *t, struct worker *w, enum run_event ev)
     const struct change c = {.event = ev};
     if (!r || r->ending) return OK;
     if (r->lease.unanswered == UNANSWERED) return disbelieve(t, r);
-    r->lease.unanswered++;
+    owe(t, r, 1);
     return turn_change(t, r, &c);
 }
 
@@ -343,7 +350,7 @@ int turn_epochs_answer(struct turn *t, const struct save_answer *a)
     if (r && a->epoch > r->is.epochs_done) r->is.epochs_done = a->epoch;
     if (!r || r->state != RUN_RUNNING || r->is.attempt != a->attempt) return OK;
     struct change c = {.reason = reason, .tell = true, .with = SEND_STOP};
-    r->lease.unanswered--;
+    owe(t, r, -1);
     switch (a->verdict) {
     case VERDICT_STORED: return stored(t, r, a);
     case VERDICT_DIFFERS:
@@ -364,7 +371,7 @@ int turn_file_answer(struct turn *t, const struct save_answer *a)
 {
     struct run *r = run_find(&t->s->runs, a->run);
     if (!r || r->state != RUN_RUNNING || r->is.attempt != a->attempt) return OK;
-    r->lease.unanswered--;
+    owe(t, r, -1);
     if (a->verdict == VERDICT_STALE) return disowned(t, r, a);
     run_filed(r, a, t->now_ms);
     return answered(t, r, &(struct change){.event = RUN_ON_FILED, .file = a});

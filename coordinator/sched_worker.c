@@ -389,7 +389,7 @@ static bool is_kept_waiting(const struct turn *t, int64_t worker)
     for (size_t i = 0; i < t->s->runs.count; i++) {
         const struct run *r = t->s->runs.by_number[i];
         if (r->state == RUN_RUNNING && r->lease.worker == worker && r->lease.unanswered &&
-            t->now_ms - r->lease.heard_ms >= t->s->config.lease_ms / 4)
+            t->now_ms - r->lease.owed_ms >= t->s->config.lease_ms / 4)
             return true;
     }
     return false;
