@@ -48,9 +48,11 @@ bool wire_file_fits(size_t size)
 static bool text_ok(const char *text, size_t limit, bool lines)
 {
     for (const char *s = text; s && *s;) {
-        size_t n = utf8_length(s);
+        bool plain = *s >= ' ' && *s <= '~'; /* nearly all there is */
+        size_t n = plain ? 1 : utf8_length(s);
         bool layout = lines && strchr("\n\t\r", *s);
-        if (!n || (utf8_control(s) && !layout) || (size_t)(s - text) + n > limit) return false;
+        bool control = !plain && !layout && utf8_control(s);
+        if (!n || control || (size_t)(s - text) + n > limit) return false;
         s += n;
     }
     return true;

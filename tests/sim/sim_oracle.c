@@ -312,7 +312,9 @@ void oracle_said(struct sim *w, int place, const uint8_t *bytes, size_t size)
     struct sim_worker *k = &w->worker[place];
     wire_envelope *m;
     struct err e;
-    bool waits = memchr(k->again, 1, sizeof k->again) || memchr(k->asks, 1, sizeof k->asks);
+    bool waits = false; /* only of runs that it holds is anything due: most messages need no look */
+    for (const struct session_run *r = k->session->runs; r && !waits; r = r->next)
+        waits = k->again[r->run] || k->asks[r->run];
     if (!waits || wire_unpack(&m, bytes, size, &e) < 0) return;
     if (m->body_case == GROKD__ENVELOPE__BODY_FETCH) k->asks[m->fetch->run] = false;
     if (m->body_case == GROKD__ENVELOPE__BODY_EPOCHS && k->again[m->epochs->run]) {
