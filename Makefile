@@ -250,23 +250,22 @@ fuzz: deps-test ## every fuzz target for FUZZ_SECONDS (60)
 	     || { tail -40 $(BUILD)/fuzz/$$f.log; exit 1; }; \
 	     awk -v f=$$f '/number_of_executed_units/ {n = $$2} END {printf "fuzz %-14s %9d inputs, nothing broke\n", f, n}' $(BUILD)/fuzz/$$f.log; done
 
-# What tests/run.sh is given: NAME=COMMAND. End-to-end tests wait for leases most of the time: other tests run beside
-# them. Under valgrind's hundredfold time, TEST_SHORT spares epochs.
+# What tests/run.sh is given: NAME=COMMAND. End-to-end tests wait for leases most of the time: others run beside them.
+# Under valgrind's hundredfold time, TEST_SHORT spares epochs.
 E2E            := $(sort $(filter-out tests/e2e/lib.sh tests/e2e/chaos.sh,$(wildcard tests/e2e/*.sh)))
 BUILD_ASAN      = $(MAKE) -s -j$(JOBS) BUILD=$(BUILD)/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' all unit
 ITEMS_CHECK     = $(foreach c,style rooms doors sizes,"make $(c)=tests/house/check.sh $(c)") \
-                  "clang builds all=$(MAKE) -s -j$(JOBS) CC=clang BUILD=$(BUILD)/clang all unit" \
-                  "fuzz corpus=$(MAKE) -s fuzz-corpus" \
                   "simulation=$(SIM) --events 2000000" "simulated mistakes=$(MAKE) -s mutants" \
                   $(foreach t,$(TEST_BIN),"$(patsubst $(BUILD)/%,%,$(t))=$(t)")
-ITEMS_E2E       = $(foreach t,$(E2E),"$(t)=BUILD=$(BUILD) $(t)")
+ITEMS_SLOW      = "clang builds all=$(MAKE) -s -j$(JOBS) CC=clang BUILD=$(BUILD)/clang all unit" \
+                  "fuzz corpus=$(MAKE) -s fuzz-corpus" $(foreach t,$(E2E),"$(t)=BUILD=$(BUILD) $(t)")
 ITEMS_ASAN      = "asan simulation=$(BUILD)/asan/tests/sim/sim --events 100000 --blind" \
                   $(foreach t,$(TEST_BIN),"asan $(patsubst $(BUILD)/tests/%,%,$(t))=$(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(t))")
 ITEMS_VALGRIND  = $(foreach t,$(TEST_BIN),"valgrind $(patsubst $(BUILD)/tests/%,%,$(t))=TEST_SHORT=1 valgrind -q --error-exitcode=9 --leak-check=full $(t)")
 
 # Threads, in everything that neither trains nor measures: OpenBLAS is not built for it. By clang, and without
 # address randomisation, which some kernels spread wider than the sanitizer can bear.
-TSAN_WORKER     = $(patsubst %,tests/worker/test_%.c,link outbox session session_slot session_storm slot worker_daemon worker_options)
+TSAN_WORKER     = $(patsubst %,tests/worker/test_%.c,link outbox outbox_file session session_file session_slot session_storm slot worker_daemon worker_options)
 TSAN_SRC        = $(filter tests/common/% tests/proto/% tests/coordinator/% $(TSAN_WORKER),$(TEST_SRC))
 TSAN_BIN        = $(patsubst tests/%.c,$(BUILD)/tsan/tests/%,$(TSAN_SRC))
 TSAN_ENV        = TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.txt:ignore_noninstrumented_modules=1
@@ -279,11 +278,11 @@ test: deps-test ## everything, from nothing: check, asan, tsan and valgrind; end
 	@$(MAKE) --no-print-directory check-all
 
 check-all:
-	@tests/run.sh $(ITEMS_CHECK) "asan builds=$(BUILD_ASAN)" "tsan builds=$(BUILD_TSAN)" -- $(ITEMS_E2E) $(ITEMS_ASAN) \
+	@tests/run.sh $(ITEMS_CHECK) "asan builds=$(BUILD_ASAN)" "tsan builds=$(BUILD_TSAN)" -- $(ITEMS_SLOW) $(ITEMS_ASAN) \
 	     $(ITEMS_TSAN) $(ITEMS_VALGRIND)
 
 check: all unit ## the rules of the house, both compilers, unit and end-to-end tests
-	@tests/run.sh $(ITEMS_CHECK) -- $(ITEMS_E2E)
+	@tests/run.sh $(ITEMS_CHECK) -- $(ITEMS_SLOW)
 
 tsan: ## the unit tests of what has threads with ThreadSanitizer
 	@tests/run.sh "tsan builds=$(BUILD_TSAN)" -- $(ITEMS_TSAN)
