@@ -251,12 +251,12 @@ static uint64_t state_of(const struct orders *o)
         add(&hash, w->answers[i].attempt << 16 | (int64_t)w->answers[i].kind << 8 |
                        (int64_t)w->answers[i].verdict);
     for (size_t i = 0; i < w->answer_count; i++)
-        add(&hash, w->answers[i].epoch << 8 | (int64_t)w->answers[i].run_count);
+        add(&hash, w->answers[i].epoch * 256 + (int64_t)w->answers[i].run_count);
     for (int i = 0; i < 2; i++) {
         const struct hand *h = &o->hands[i];
         add(&hash, h->attempt << 8 | (h->halves + 1) << 2 | h->welcome << 1 | h->holds);
     }
-    add(&hash, o->promised << 8 | (o->answered + 1));
+    add(&hash, o->promised * 256 + o->answered + 1);
     return hash | 1;
 }
 

@@ -157,10 +157,11 @@ test_status_says_why_nothing_goes_on() {
     refuses grep -q 'nothing is handed out' <(ctl status)
     mkfifo "$DIR/writer"
     sqlite3 -cmd '.timeout 5000' "$DIR/data/results.db" <"$DIR/writer" >"$DIR/writer.out" &
+    PIDS+=($!)
     exec 9>"$DIR/writer"
     echo "BEGIN IMMEDIATE; SELECT 1;" >&9
     await 10 test -s "$DIR/writer.out"
-    says_why() { ctl status | grep -q 'nothing is handed out or acknowledged: the disk is full, or another process'; }
+    says_why() { ctl status | grep -q 'nothing is handed out or acknowledged: the disk is full, no descriptor'; }
     await 20 says_why
     ctl --output json status | grep -q '"trouble": "nothing is handed out'
     kill -STOP "$coord_PID"
