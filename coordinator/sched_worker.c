@@ -325,8 +325,12 @@ int turn_hello(struct turn *t)
     }
     bool same = other && other == w;
     if (same) w->heard_ms = t->now_ms;
-    if (is_overtaken(t, w) || (same && t->ev->welcoming)) return OK; /* answered, or about to be */
-    if (other && !same) rc = drop(t, other, &left);                  /* one peer, one worker */
+    if (is_overtaken(t, w)) return OK;
+    if (same && t->ev->welcoming) { /* about to be answered */
+        w->hello = t->ev->number;
+        return OK;
+    }
+    if (other && !same) rc = drop(t, other, &left); /* one peer, one worker */
     if (rc == OK && w && w->peer && w->peer != t->ev->peer) {
         /* If somebody still listens there, it is a copy of the process: it must end. */
         struct send *x = actions_send(t->out, SEND_REFUSE, w->peer);

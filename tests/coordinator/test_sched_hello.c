@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-static void say_hello(struct world *w, uint64_t peer, uint64_t number)
+/* welcoming: the answer to the last one still waits for the store. */
+static void say_again(struct world *w, uint64_t peer, uint64_t number, bool welcoming)
 {
     struct save_blas offer = {"Haswell", "aa"};
     struct event ev = {.kind = EVENT_HELLO,
@@ -12,11 +13,17 @@ static void say_hello(struct world *w, uint64_t peer, uint64_t number)
                        .user = "key",
                        .uuid = "u",
                        .number = number,
+                       .welcoming = welcoming,
                        .slots = 1,
                        .offers = &offer,
                        .offer_count = 1};
     world_on(w, &ev);
     world_answers(w);
+}
+
+static void say_hello(struct world *w, uint64_t peer, uint64_t number)
+{
+    say_again(w, peer, number, false);
 }
 
 void test_a_hello_that_was_overtaken_on_its_way_says_nothing(void **state)
@@ -41,6 +48,22 @@ void test_a_hello_that_was_overtaken_on_its_way_says_nothing(void **state)
     world_forget(&w);
     say_hello(&w, 8, 2); /* whoever is gone may begin again: its memory was put back, say */
     assert_non_null(strstr(w.text, "-> 8 welcome 1\n"));
+    world_close(&w);
+}
+
+/* One that is passed over because it is about to be answered has been said all the same. */
+void test_a_hello_that_decided_nothing_overtakes_older_ones_too(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, 1, 0);
+    say_hello(&w, 8, 2);
+    world_forget(&w);
+    say_again(&w, 8, 4, true);
+    say_hello(&w, 7, 3);
+    world_expect(&w, "");
+    say_hello(&w, 7, 5);
+    assert_non_null(strstr(w.text, "-> 7 welcome 1\n"));
     world_close(&w);
 }
 
