@@ -121,12 +121,16 @@ static const char *work_fault(const Grokd__Work *m)
     return odd ? "a checkpoint that cannot be" : NULL;
 }
 
+static bool file_kind_ok(Grokd__FileKind kind)
+{
+    return kind == GROKD__FILE_KIND__CHECKPOINT || kind == GROKD__FILE_KIND__MODEL;
+}
+
 static const char *part_fault(const Grokd__Part *m)
 {
     if (!token_ok(m->run, m->attempt) || m->epoch < 0)
         return "a run, attempt or epoch that cannot be";
-    if (m->kind < GROKD__FILE_KIND__CHECKPOINT || m->kind > GROKD__FILE_KIND__MODEL)
-        return "a kind of file that is none";
+    if (!file_kind_ok(m->kind)) return "a kind of file that is none";
     if (m->size > WIRE_FILE || m->data.len > WIRE_PART) return "a part or file that is too large";
     if (m->offset > m->size || m->data.len > m->size - m->offset)
         return "a part that is not within its file";
@@ -137,8 +141,7 @@ static const char *got_fault(const Grokd__Got *m)
 {
     if (!token_ok(m->run, m->attempt) || m->epoch < 0)
         return "a run, attempt or epoch that cannot be";
-    if (m->kind < GROKD__FILE_KIND__CHECKPOINT || m->kind > GROKD__FILE_KIND__MODEL)
-        return "a kind of file that is none";
+    if (!file_kind_ok(m->kind)) return "a kind of file that is none";
     return m->held <= WIRE_FILE ? NULL : "more bytes than a file has";
 }
 
