@@ -68,6 +68,8 @@ static int put(struct hub *h, const struct send *s, uint64_t ticket, struct err 
         wire_free(&m);
         return rc;
     }
+    /* What ended the attempt may be of an earlier turn. */
+    if (s->kind == SEND_STOP && !ticket) ticket = h->submitted;
     h->queue[h->first + h->count++] = (struct hub_send){ticket, s->peer, m};
     return OK;
 }

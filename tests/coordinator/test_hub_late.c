@@ -66,6 +66,40 @@ void test_a_person_is_answered_when_what_was_asked_is_stored(void **state)
     rig_close(&r);
 }
 
+/* What worker 7 says it holds: run 1, or nothing. */
+static void heartbeat(struct rig *r, bool holds)
+{
+    wire_envelope m = rig_envelope(GROKD__ENVELOPE__BODY_HEARTBEAT);
+    Grokd__Holding h = GROKD__HOLDING__INIT, *list[] = {&h};
+    Grokd__Heartbeat x = GROKD__HEARTBEAT__INIT;
+    h.run = h.attempt = 1;
+    x.holdings = list;
+    x.n_holdings = holds;
+    m.heartbeat = &x;
+    rig_give(r, 7, false, &m);
+}
+
+/* The end was decided before, by another message. */
+void test_that_an_attempt_is_over_is_said_when_it_is_stored_whoever_ended_it(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_open(&r, 1);
+    rig_hello(&r, 7, 0, 0);
+    rig_settle(&r);
+    rig_command(&r, "pause", "1", NULL, NULL); /* what comes back waits */
+    rig_forget(&r);
+    r.now += 61000;
+    heartbeat(&r, false);
+    heartbeat(&r, true);
+    for (size_t i = 0; i < r.sent_count; i++)
+        assert_int_not_equal(r.sent[i]->body_case, GROKD__ENVELOPE__BODY_STOP);
+    rig_settle(&r);
+    assert_int_equal(rig_last(&r, GROKD__ENVELOPE__BODY_STOP)->stop->run, 1);
+    assert_string_equal(help_text(&r.base, "SELECT state FROM runs"), "waiting");
+    rig_close(&r);
+}
+
 static void report_with_checkpoint(struct rig *r, const char *bytes)
 {
     Grokd__Epoch x = GROKD__EPOCH__INIT, *list[] = {&x};

@@ -341,6 +341,8 @@ void sim_slot_die(struct sim *w, int place, uint32_t slot, int signal);
 void sim_fault(struct sim *w);
 void sim_command(struct sim *w, const char *verb, const char *a, const char *b);
 void sim_hostile(struct sim *w);
+/* Whether a lie names a worker that was forgotten while it was on its way. */
+bool sim_pointless(const struct sim *w, int place, const wire_envelope *m);
 void sim_calm(struct sim *w); /* every fault ends */
 void sim_tend(struct sim *w); /* now and then in the calm: what an owner does */
 

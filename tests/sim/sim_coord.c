@@ -210,6 +210,8 @@ void sim_coord_letter(struct sim *w, struct sim_event *ev)
         if (wire_unpack(&m, l->bytes, l->size, &e) < 0) {
             sim_note(w, "bad", place, 0, 0, 0);
             object(w, l->peer, &e);
+        } else if (sim_pointless(w, place, m)) {
+            wire_free(&m);
         } else {
             sim_note(w, "up", place, m->body_case, (int64_t)l->size, 0);
             heard(w, place, l->peer, m);

@@ -122,15 +122,21 @@ static void go_mad(struct sim *w, const struct lie *l, bool flood)
         say_epochs(w, &x, flood ? w->mix.epochs : w->mix.epochs + 1, 1);
 }
 
-/* A uuid is bound to the key that first spoke for it, after a restart too if its worker holds a
- * run. Else it is protected only by being known to nobody else, so the liar does not know it
- * either. */
+/* A uuid is bound to the key that first spoke for it as long as its worker is remembered, after a
+ * restart too if it holds a run. Else it is protected only by being known to nobody else, so the
+ * liar does not know it either. */
 static bool key_known(const struct sim *w, const char *uuid)
 {
     const struct sched *s = &w->coord.hub.sched;
     for (size_t i = 0; w->coord.up && i < s->worker_count; i++)
         if (!strcmp(s->workers[i].uuid, uuid)) return s->workers[i].user[0] != 0;
     return false;
+}
+
+bool sim_pointless(const struct sim *w, int place, const wire_envelope *m)
+{
+    return place == SIM_HOSTILE && m->body_case == GROKD__ENVELOPE__BODY_HELLO &&
+           m->hello->uuid[0] == 'p' && !key_known(w, m->hello->uuid);
 }
 
 void sim_hostile(struct sim *w)
