@@ -139,7 +139,7 @@ static struct run_queue *queue_for(struct run_table *t, const struct save_blas *
 
 static int enqueue(struct run_table *t, struct run *r, struct err *e)
 {
-    if (r->is.epochs_done < 0 && !r->reported) r->is.blas = (struct save_blas){0};
+    if (r->is.epochs_done < 0) r->is.blas = (struct save_blas){0};
     const struct save_blas need = need_of(r);
     struct run_queue *q = queue_for(t, &need);
     if (!q) return err_set(e, E_NOMEM, "run table: no memory for a queue");

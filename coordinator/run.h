@@ -20,7 +20,16 @@
     X(EPOCHS)                                                                                      \
     X(PART)                                                                                        \
     X(READ)                                                                                        \
-    X(STORED) X(FILED) X(FINISH) X(FAIL) X(FAIL_LAST) X(LOSE) X(LOSE_LAST) X(GIVE_BACK) X(CANCEL)
+    X(STORED)                                                                                      \
+    X(FILED)                                                                                       \
+    X(DIFFERS)                                                                                     \
+    X(FINISH)                                                                                      \
+    X(FAIL)                                                                                        \
+    X(FAIL_LAST)                                                                                   \
+    X(LOSE)                                                                                        \
+    X(LOSE_LAST)                                                                                   \
+    X(GIVE_BACK)                                                                                   \
+    X(CANCEL)
 
 enum run_event {
 #define X(name) RUN_ON_##name,
@@ -29,17 +38,18 @@ enum run_event {
 };
 
 enum run_effect {
-    FX_SAVE_ASSIGN = 1,
-    FX_SAVE_EPOCHS = 2,
-    FX_SAVE_END = 4,
-    FX_SAVE_CANCEL = 8,
-    FX_SEND_WORK = 16,
-    FX_SEND_ACK = 32,
-    FX_SEND_REPLY = 64, /* what the holder is told: Ack{ended}, Stop, or nothing if it is gone */
-    FX_FORGET = 128,
-    FX_SAVE_PART = 256,
-    FX_SAVE_READ = 512,
-    FX_SEND_FILE = 1024 /* Got or a Part, as the store answered */
+    FX_SAVE_ASSIGN = 1 << 0,
+    FX_SAVE_EPOCHS = 1 << 1,
+    FX_SAVE_PART = 1 << 2,
+    FX_SAVE_READ = 1 << 3,
+    FX_SAVE_END = 1 << 4,
+    FX_SAVE_CANCEL = 1 << 5,
+    FX_SEND_WORK = 1 << 6,
+    FX_SEND_FILE = 1 << 7, /* Got or a Part, as the store answered */
+    FX_SEND_ACK = 1 << 8,
+    FX_SEND_REPLY =
+        1 << 9, /* what the holder is told: Ack{ended}, Stop, or nothing if it is gone */
+    FX_FORGET = 1 << 10
 };
 
 #define RUN_GAPS 15 /* epoch times remembered for their median; odd */
@@ -53,24 +63,27 @@ struct run_files {
 
 /* What is known of a running run beyond the database. Meaningless while it waits. */
 struct run_lease {
-    int64_t worker;   /* that holds it; 0: nobody */
-    int64_t given_ms; /* when it was handed out */
-    int64_t begun_ms; /* when a slot became free for it; -1: it is prefetched */
-    int64_t heard_ms; /* when it last brought something new */
-    int64_t epoch;    /* last epoch that came in this attempt; -1: none */
-    int64_t stored;   /* last epoch of it that is durable; -1: none */
-    struct run_files sent;
-    size_t fetched;  /* bytes of its checkpoint that it has asked for, and one */
-    int unanswered;  /* messages of epochs and files that the store has not answered */
-    int64_t owed_ms; /* while any is: since when no answer came */
-    int gap_count;   /* of gaps[], up to RUN_GAPS; the oldest is overwritten */
+    int64_t worker;        /* that holds it; 0: nobody */
+    int64_t given_ms;      /* when it was handed out */
+    int64_t begun_ms;      /* when a slot became free for it; -1: it is prefetched */
+    int64_t heard_ms;      /* when it last brought something new */
+    int64_t epoch;         /* last epoch that came in this attempt; -1: none */
+    int64_t stored;        /* last epoch of it that is durable; -1: none */
+    struct run_files sent; /* by its worker */
+    size_t fetched;        /* bytes of its checkpoint that it has asked for, and one */
+    int unanswered;        /* messages of epochs and files that the store has not answered */
+    int64_t owed_ms;       /* while any is: since when no answer came */
+    int gap_count;         /* of gap_ms[], up to RUN_GAPS; the oldest is overwritten */
     int gap_next;
     double gap_ms[RUN_GAPS]; /* time an epoch took */
 };
 
-/* How an attempt ended, kept while the store still works on its epochs. */
+/* How an attempt ended, kept while the store still works on its epochs: one of them may differ. */
 struct run_ending {
     enum run_event event; /* FINISH, FAIL, LOSE or GIVE_BACK */
+    bool judged;          /* by us; else its worker said so */
+    bool tell;            /* judged: its holder is told to stop */
+    const char *outcome;  /* judged: of the attempt */
     bool final;
     bool quick; /* failed soon after it began */
     int64_t epoch;
@@ -85,7 +98,6 @@ struct run {
     int64_t since_ms; /* in this state */
     struct run_lease lease;
     struct run_ending *ending; /* NULL: not ended; owned */
-    bool reported;             /* epochs of it, of any attempt, were handed to the store */
     bool explained;            /* that no worker can take it was said */
     char family[SAVE_NAME];    /* of kernels that its sweep asks for; "auto": any */
     size_t queue;              /* while it waits: position in queues[] */
@@ -123,7 +135,7 @@ int run_add(struct run_table *t, const struct save_run *is, const char *family,
 void run_remove(struct run_table *t, struct run *r);
 
 /* Looks the pair up in run.def and moves the run, queue included; gives the effects. A run of which
- * nothing was ever reported is not bound to the kernels that it had any more. E_STATE: the pair is
+ * nothing is stored is not bound to the kernels that it had any more. E_STATE: the pair is
  * not listed, nothing changed. E_NOMEM: the run stands in no queue. */
 int run_step(struct run_table *t, struct run *r, enum run_event ev, int64_t now_ms,
              unsigned *effects, struct err *e);
@@ -131,7 +143,8 @@ int run_step(struct run_table *t, struct run *r, enum run_event ev, int64_t now_
 /* Notes that epochs up to `last` came now. Those that came before are no sign of life. */
 void run_heard(struct run *r, int64_t last, int64_t now_ms);
 
-/* Notes the answer to a part of a file, in the same way. */
+/* Notes the answer to a part of a file: a part that brings the run's files farther than any before,
+ * or reads farther in its checkpoint, is a sign of life, one that is repeated is none. */
 void run_filed(struct run *r, const struct save_answer *a, int64_t now_ms);
 
 /* How long the run may go without an epoch: max(least_ms, 20 median epochs). */

@@ -109,8 +109,8 @@ enum save_verdict {
     VERDICT_STORED,
     VERDICT_STALE, /* EPOCHS, PART, READ, END: the attempt is not the run's current one, or the run
                       is over */
-    VERDICT_DIFFERS, /* EPOCHS: a replayed epoch is not bit-equal, of this message or one before it
-                        of the attempt; reason says where */
+    VERDICT_DIFFERS, /* EPOCHS: a replayed epoch is not bit-equal; the run has failed with that,
+                        reason says where */
     VERDICT_GAP,     /* EPOCHS: an epoch or file before these never came; PART: what is before it */
     VERDICT_REFUSED  /* SWEEP: reason says why */
 };

@@ -179,6 +179,30 @@ int turn_lose(struct turn *t, struct run *r, const struct change *c)
     return turn_change(t, r, &x);
 }
 
+static int carry_out(struct turn *t, struct run *r, const struct change *c)
+{
+    if (c->event == RUN_ON_FAIL) return turn_fail(t, r, c, false, false);
+    return c->event == RUN_ON_LOSE ? turn_lose(t, r, c) : turn_change(t, r, c);
+}
+
+/* What we judge of an attempt is carried out when the store has answered for all its epochs: one of
+ * them may differ, and then that is what becomes of the run. */
+int turn_judge(struct turn *t, struct run *r, const struct change *c)
+{
+    if (!r->lease.unanswered) return carry_out(t, r, c);
+    if (r->ending && r->ending->judged) return OK;
+    struct run_ending *x = calloc(1, sizeof *x);
+    if (!x) return err_set(t->e, E_NOMEM, "run %lld: no memory for its end", (long long)r->is.run);
+    x->event = c->event;
+    x->judged = true;
+    x->tell = c->tell;
+    x->outcome = c->outcome;
+    snprintf(x->reason, sizeof x->reason, "%s", c->reason);
+    run_ending_free(r);
+    r->ending = x;
+    return OK;
+}
+
 /* The run, if this worker holds this attempt of it; else the worker is told to forget it. */
 static struct run *held(struct turn *t, const struct worker *w)
 {
@@ -202,11 +226,12 @@ static void owe(const struct turn *t, struct run *r, int more)
 static int disbelieve(struct turn *t, struct run *r)
 {
     char reason[SAVE_REASON] = "its worker reports without waiting for answers";
-    const struct change c = {.outcome = "lost", .reason = reason, .tell = true, .with = SEND_STOP};
+    const struct change c = {
+        .event = RUN_ON_LOSE, .outcome = "lost", .reason = reason, .tell = true, .with = SEND_STOP};
     if (t->ev->last > r->is.params.epochs)
         snprintf(reason, sizeof reason, "its worker reported epoch %lld of %lld",
                  (long long)t->ev->last, (long long)r->is.params.epochs);
-    return turn_lose(t, r, &c);
+    return turn_judge(t, r, &c);
 }
 
 int turn_epochs(struct turn *t, struct worker *w)
@@ -218,7 +243,6 @@ int turn_epochs(struct turn *t, struct worker *w)
     if (t->ev->last > r->is.params.epochs || r->lease.unanswered == UNANSWERED)
         return disbelieve(t, r);
     int rc = turn_change(t, r, &c);
-    r->reported = true;
     owe(t, r, 1);
     if (r->lease.epoch < 0) r->lease.epoch = t->ev->first - 1; /* resumed: it did not train those */
     run_heard(r, t->ev->last, t->now_ms);
@@ -259,6 +283,12 @@ static int settle(struct turn *t, struct run *r)
                        .tell = true,
                        .with = SEND_ACK};
     r->ending->log = NULL; /* ours now; the ending goes with the change */
+    if (x.judged) {
+        c.outcome = x.outcome;
+        c.tell = x.tell;
+        c.with = SEND_STOP;
+        return carry_out(t, r, &c);
+    }
     const char *missing = x.event == RUN_ON_FINISH ? unfinished(t, r, x.epoch) : NULL;
     int rc;
     if (missing) {
@@ -354,15 +384,14 @@ int turn_epochs_answer(struct turn *t, const struct save_answer *a)
     switch (a->verdict) {
     case VERDICT_STORED: return stored(t, r, a);
     case VERDICT_DIFFERS:
-        c.event = RUN_ON_FAIL_LAST;
-        c.outcome = "failed";
-        r->is.failures++;
-        snprintf(reason, sizeof reason, "not reproducible: %.230s", a->reason);
+        c.event = RUN_ON_DIFFERS;
+        snprintf(reason, sizeof reason, "%s", a->reason);
         return turn_change(t, r, &c);
     case VERDICT_GAP:
+        c.event = RUN_ON_LOSE;
         c.outcome = "lost";
         snprintf(reason, sizeof reason, "epochs are missing: %.230s", a->reason);
-        return turn_lose(t, r, &c);
+        return turn_judge(t, r, &c);
     default: return disowned(t, r, a);
     }
 }

@@ -118,16 +118,18 @@ static bool lists(const struct event *ev, const struct run *r)
     return false;
 }
 
-/* What the worker says it holds: a current attempt that is its own goes on, everything else it
- * forgets. */
+/* What the worker says it holds: a current attempt that is its own goes on, also one whose end was
+ * judged while it was away and is not stored yet; everything else it forgets. */
 static void claim(struct turn *t, struct worker *w)
 {
     for (size_t i = 0; i < t->ev->holding_count; i++) {
         const struct event_holding *h = &t->ev->holdings[i];
-        const struct run *r = run_find(&t->s->runs, h->run);
+        struct run *r = run_find(&t->s->runs, h->run);
         if (!r || r->state != RUN_RUNNING || r->is.attempt != h->attempt ||
             r->lease.worker != w->number)
             turn_stop(t, h->run, h->attempt, "this attempt is not the current one");
+        else if (t->ev->kind == EVENT_HELLO && r->ending && r->ending->judged)
+            run_ending_free(r);
     }
 }
 
@@ -143,6 +145,7 @@ static int miss(struct turn *t, struct worker *w, int64_t grace_ms)
         struct run *r = t->s->runs.by_number[i];
         if (r->state != RUN_RUNNING || r->lease.worker != w->number || r->ending) continue;
         if (t->now_ms - r->lease.given_ms < grace_ms || lists(t->ev, r)) continue;
+        if (r->lease.unanswered) continue; /* one of its epochs may differ */
         int rc = turn_change(t, r, &c);
         if (rc < 0) return rc;
     }
@@ -152,23 +155,24 @@ static int miss(struct turn *t, struct worker *w, int64_t grace_ms)
 /* ---- coming and going --------------------------------------------------------------------------
  */
 
-/* How a worker goes: what its row says, what its runs say, and whether that counts as a loss. */
+/* How a worker goes: what its row says, and what becomes of its runs. */
 struct leaving {
-    const char *row, *outcome, *run;
-    bool lost;
+    const char *row;
+    enum run_event event;
+    const char *outcome, *run;
 };
 
-static const struct leaving left = {"left", "returned", "its worker left", false};
-static const struct leaving lost = {"lost", "lost", "its worker was not heard of for a lease",
-                                    true};
-static const struct leaving revoked = {"left", "returned", "its worker's key was revoked", false};
+static const struct leaving left = {"left", RUN_ON_GIVE_BACK, "returned", "its worker left"};
+static const struct leaving lost = {"lost", RUN_ON_LOSE, "lost",
+                                    "its worker was not heard of for a lease"};
+static const struct leaving revoked = {"left", RUN_ON_GIVE_BACK, "returned",
+                                       "its worker's key was revoked"};
 
 /* A worker that goes: with its runs, save those whose end only waits for the store. Its own row
  * comes first, so that whoever reads the events reads the cause before the effects. */
 static int drop(struct turn *t, struct worker *w, const struct leaving *how)
 {
-    const struct change c = {
-        .event = RUN_ON_GIVE_BACK, .outcome = how->outcome, .reason = how->run};
+    const struct change c = {.event = how->event, .outcome = how->outcome, .reason = how->run};
     save_gone(t, w, how->row);
     note_worker(t, w, w->quarantine ? "quarantined" : "connected", how->row, w->since_ms, w->uuid);
     w->state = WORKER_GONE;
@@ -177,7 +181,7 @@ static int drop(struct turn *t, struct worker *w, const struct leaving *how)
     for (size_t i = t->s->runs.count; i-- > 0;) {
         struct run *r = t->s->runs.by_number[i];
         if (r->state != RUN_RUNNING || r->lease.worker != w->number || r->ending) continue;
-        int rc = how->lost ? turn_lose(t, r, &c) : turn_change(t, r, &c);
+        int rc = turn_judge(t, r, &c);
         if (rc < 0) return rc;
     }
     return OK;
@@ -432,9 +436,12 @@ static int judge_run(struct turn *t, struct run *r)
     char reason[SAVE_REASON];
     snprintf(reason, sizeof reason, "hung: no epoch for %lld s",
              (long long)(run_patience_ms(r, t->s->config.hung_ms) / 1000));
-    const struct change c = {
-        .outcome = "failed", .reason = reason, .tell = true, .with = SEND_STOP};
-    return turn_fail(t, r, &c, false, false);
+    const struct change c = {.event = RUN_ON_FAIL,
+                             .outcome = "failed",
+                             .reason = reason,
+                             .tell = true,
+                             .with = SEND_STOP};
+    return turn_judge(t, r, &c);
 }
 
 int turn_leases(struct turn *t)

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/hash.h"
 #include "coordinator/store_keep.h"
+#include "coordinator/store_upload.h"
 #include "proto/sketch.h"
 
 #include <inttypes.h>
@@ -77,8 +78,9 @@ static int differs(struct save_answer *a, int64_t epoch, const char *column, con
                    const char *now)
 {
     a->verdict = VERDICT_DIFFERS;
-    snprintf(a->reason, sizeof a->reason, "epoch %" PRId64 ": %s was stored as %s and is now %s",
-             epoch, column, stored, now);
+    snprintf(a->reason, sizeof a->reason,
+             "not reproducible: epoch %" PRId64 ": %s was stored as %s and is now %s", epoch,
+             column, stored, now);
     return OK;
 }
 
@@ -420,24 +422,27 @@ static int save_row(struct db *d, const struct save *s, const Grokd__Epoch *m, i
     return rc;
 }
 
-/* Nothing that the attempt says behind a difference is believed: it is closed with it, and until
- * its run has ended, whatever comes of it differs too. */
-static int close_differing(struct db *d, const struct save *s, const struct save_answer *a,
-                           struct err *e)
+/* The run has failed with the difference, whatever else becomes of the attempt or of who heard of
+ * it: nothing that it says behind that is believed, nor does another attempt begin. */
+static int fail_differing(struct db *d, const struct save *s, const struct save_answer *a,
+                          struct err *e)
 {
     char at[CLOCK_UTC];
     clock_utc(s->at_ms, at);
     int rc = save_event(d, s, "differs", a->reason, e);
-    return rc < 0 ? rc
-                  : db_do(d, SQL_ATTEMPT_END, e, "iitttd", s->run, s->attempt, at, "failed",
-                          a->reason, (double)NAN);
+    if (rc == OK)
+        rc = db_do(d, SQL_ATTEMPT_END, e, "iitttd", s->run, s->attempt, at, "failed", a->reason,
+                   (double)NAN);
+    if (rc == OK) rc = db_do(d, SQL_RUN_DIFFERS, e, "itt", s->run, a->reason, at);
+    upload_end(d, s->run);
+    return rc < 0 ? rc : save_sweep_settle(d, a->sweep, e);
 }
 
 /* How far the run and its attempt are. */
 static int conclude(struct db *d, const struct save *s, const Grokd__Epochs *m,
                     const struct save_answer *a, struct err *e)
 {
-    if (a->verdict == VERDICT_DIFFERS) return close_differing(d, s, a, e);
+    if (a->verdict == VERDICT_DIFFERS) return fail_differing(d, s, a, e);
     if (a->epoch < 0) return OK;
     int rc = db_do(d, SQL_RUN_EPOCHS_DONE, e, "ii", s->run, a->epoch);
     if (rc < 0) return rc;
@@ -454,8 +459,7 @@ static int ask_attempt(struct db *d, const struct save *s, int64_t *done, struct
     if (rc == 0) a->verdict = VERDICT_STALE;
     if (rc != 1) return rc;
     *done = sqlite3_column_int64(q, 0);
-    db_text(q, 2, a->reason, sizeof a->reason);
-    if (*a->reason) a->verdict = VERDICT_DIFFERS;
+    a->sweep = sqlite3_column_int64(q, 1);
     db_done(q);
     return OK;
 }

@@ -116,6 +116,10 @@ static void do_epochs(struct world *w, const struct save *s, const struct event 
     if (a->verdict == VERDICT_STORED && ev->first > r->epochs_done + 1) a->verdict = VERDICT_GAP;
     a->epoch = a->verdict == VERDICT_STORED ? ev->last : -1;
     if (a->epoch > r->epochs_done) r->epochs_done = a->epoch;
+    if (a->verdict != VERDICT_DIFFERS) return;
+    r->state = RUN_FAILED;
+    r->worker = 0;
+    settle(w, r->sweep);
 }
 
 static void do_file(struct world *w, const struct save *s)

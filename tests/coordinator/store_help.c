@@ -243,8 +243,9 @@ int64_t help_again(struct help *h, int64_t run)
     snprintf(sql, sizeof sql, "SELECT attempt FROM runs WHERE run_id = %lld", (long long)run);
     int64_t attempt = help_int(h, sql);
     struct save saves[] = {help_end(run, attempt, "lost", RUN_WAITING),
+                           {.kind = SAVE_RETRY, .sweep = 1, .at_ms = HELP_AT},
                            help_assign(run, attempt + 1, 1)};
-    struct store_result r = help_store(h, saves, 2);
+    struct store_result r = help_store(h, saves, 3);
     store_result_free(&r);
     return attempt + 1;
 }

@@ -61,15 +61,15 @@ void test_every_pair_of_state_and_event_is_as_written_here_or_refused(void **sta
 {
     (void)state;
     enum { W = RUN_WAITING, R = RUN_RUNNING, F = RUN_FINISHED, X = RUN_FAILED, C = RUN_CANCELLED };
-    static const int twin[2][13] = {
-        /*  assign epochs part read stored filed finish fail fail_last lose lose_last give_back
-         * cancel
+    static const int twin[2][14] = {
+        /*  assign epochs part read stored filed differs finish fail fail_last lose lose_last
+         * give_back cancel
          */
-        {R, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, C},
-        {-1, R, R, R, R, R, F, W, X, W, X, W, C},
+        {R, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, C},
+        {-1, R, R, R, R, R, X, F, W, X, W, X, W, C},
     };
     for (int from = 0; from < 2; from++)
-        for (int ev = 0; ev < 13; ev++) {
+        for (int ev = 0; ev < 14; ev++) {
             struct run_table t = {0};
             struct run *r = add(&t, 1, 0, from ? RUN_RUNNING : RUN_WAITING);
             unsigned fx = 0;

@@ -246,11 +246,13 @@ void test_a_value_that_appears_or_vanishes_is_a_difference(void **state)
     more.value[METRIC_step_euclid] = 0.5;
     struct save_answer a = send_row(&h, 1, 1, &more);
     assert_int_equal(a.verdict, VERDICT_DIFFERS);
-    assert_string_equal(a.reason, "epoch 0: step_euclid was stored as nothing and is now 0.5");
+    assert_string_equal(
+        a.reason, "not reproducible: epoch 0: step_euclid was stored as nothing and is now 0.5");
     bare.value[METRIC_train_loss] = NAN;
     a = send_row(&h, 1, help_again(&h, 1), &bare);
     assert_int_equal(a.verdict, VERDICT_DIFFERS);
-    assert_string_equal(a.reason, "epoch 0: train_loss was stored as 1 and is now nothing");
+    assert_string_equal(a.reason,
+                        "not reproducible: epoch 0: train_loss was stored as 1 and is now nothing");
     help_close(&h);
 }
 
@@ -267,18 +269,36 @@ void test_nothing_that_an_attempt_says_behind_a_difference_is_stored(void **stat
     struct save two[] = {help_epochs(1, attempt, &wrong, 1), help_epochs(1, attempt, &next, 1)};
     struct store_result r = help_store(&h, two, 2);
     assert_int_equal(r.answers[0].verdict, VERDICT_DIFFERS);
-    assert_int_equal(r.answers[1].verdict, VERDICT_DIFFERS);
-    assert_string_equal(r.answers[1].reason, r.answers[0].reason);
+    assert_int_equal(r.answers[1].verdict, VERDICT_STALE);
     store_result_free(&r);
     help_reopen(&h);
-    assert_int_equal(help_rows(&h, 1, attempt, 0, 2).verdict, VERDICT_DIFFERS);
+    assert_int_equal(help_rows(&h, 1, attempt, 0, 2).verdict, VERDICT_STALE);
     assert_int_equal(help_int(&h, "SELECT count(*) FROM epochs"), 2);
     assert_int_equal(help_int(&h, "SELECT epochs_done FROM runs"), 1);
     assert_int_equal(help_int(&h, "SELECT count(*) FROM events WHERE kind = 'differs'"), 1);
-    assert_int_equal(help_one(&h, help_end(1, attempt, "failed", RUN_FAILED)).verdict,
-                     VERDICT_STORED);
-    assert_string_equal(help_text(&h, "SELECT outcome || seconds FROM attempts WHERE attempt = 2"),
-                        "failed1.5");
+    help_close(&h);
+}
+
+/* In the transaction that found it: whoever dies behind it, no other attempt begins. */
+void test_a_difference_fails_its_run_and_ends_its_sweep_at_once(void **state)
+{
+    (void)state;
+    struct help h;
+    help_open_run(&h, 1);
+    help_rows(&h, 1, 1, 0, 1);
+    int64_t attempt = help_again(&h, 1);
+    struct row wrong = help_row(1, 1);
+    wrong.value[METRIC_train_loss] += 1;
+    assert_int_equal(send_row(&h, 1, attempt, &wrong).verdict, VERDICT_DIFFERS);
+    help_reopen(&h);
+    assert_int_equal(help_one(&h, help_end(1, attempt, "lost", RUN_WAITING)).verdict,
+                     VERDICT_STALE);
+    assert_string_equal(help_text(&h, "SELECT state || failures FROM runs"), "failed1");
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM runs JOIN attempts USING (run_id, attempt) "
+                                  "WHERE runs.reason = attempts.reason AND outcome = 'failed' "
+                                  "AND runs.reason LIKE 'not reproducible: epoch 1: train_loss%'"),
+                     1);
+    assert_string_equal(help_text(&h, "SELECT state FROM sweeps"), "done");
     help_close(&h);
 }
 

@@ -367,6 +367,7 @@ double oracle_value(uint64_t chain);
 /* sim_blame.c */
 void oracle_lost(struct sim *w, const struct save *x);  /* a worker */
 void oracle_ended(struct sim *w, const struct save *x); /* an attempt */
+void oracle_differs(struct sim *w, int64_t run);
 void oracle_forgives(struct sim *w);
 void oracle_end_heard(struct sim *w, int place, uint64_t peer, const Grokd__Ended *m);
 void oracle_ticked(struct sim *w);

@@ -114,15 +114,26 @@ static void apply_assign(struct store *s, const struct save *x)
     if (!a->checkpoint && !a->file_size) s->answer_count--;
 }
 
+/* The run fails with it at once. */
+static void differs(struct store *s, struct save_answer *a)
+{
+    struct sim_run *r = &s->runs[a->run];
+    a->verdict = VERDICT_DIFFERS;
+    r->differed = a->attempt;
+    r->state = RUN_FAILED;
+    r->failures++;
+    r->worker = 0;
+    settle(s, r->sweep);
+    oracle_differs(s->sim, a->run);
+}
+
 static void apply_epoch(struct store *s, const Grokd__Epoch *m, struct save_answer *a)
 {
     struct sim_run *r = &s->runs[a->run];
     double value = m->n_values ? m->values[0] : 0;
     if (m->epoch <= r->epochs_done) {
         if (memcmp(&r->value[m->epoch], &value, sizeof value) != 0) {
-            a->verdict = VERDICT_DIFFERS;
-            r->differed = a->attempt;
-            sim_cover(s->sim, COVER_verdict_differs);
+            differs(s, a);
             return;
         }
         sim_cover(s->sim, COVER_replay_equal);
@@ -144,13 +155,13 @@ static void apply_epochs(struct store *s, const struct save *x)
     struct sim_run *r = &s->runs[x->run];
     const Grokd__Epochs *m = x->message->epochs;
     struct save_answer *a = sim_answer(s, x);
-    if (r->state != RUN_RUNNING || r->attempt != x->attempt) {
+    if (r->differed == x->attempt) {
+        a->verdict = VERDICT_STALE;
+        sim_cover(s->sim, COVER_behind_a_difference);
+    } else if (r->state != RUN_RUNNING || r->attempt != x->attempt) {
         a->verdict = VERDICT_STALE;
         sim_wrong(s->sim, "I3: epochs of run %lld, attempt %lld reach a store that has %lld",
                   (long long)x->run, (long long)x->attempt, (long long)r->attempt);
-    } else if (r->differed == x->attempt) {
-        a->verdict = VERDICT_DIFFERS;
-        sim_cover(s->sim, COVER_behind_a_difference);
     } else if (m->epochs[0]->epoch > r->epochs_done + 1) {
         a->verdict = VERDICT_GAP;
         sim_cover(s->sim, COVER_verdict_gap);

@@ -97,8 +97,7 @@ static void counted(struct sim *w, const struct save *x, struct sim_ledger *l)
 static void limited(struct sim *w, const struct save *x)
 {
     bool spent = x->failures >= w->mix.max_attempts || x->losses >= w->mix.max_losses;
-    bool final =
-        oracle_begins(x->reason, "the toy") || oracle_begins(x->reason, "not reproducible");
+    bool final = oracle_begins(x->reason, "the toy");
     bool early = x->run_state == RUN_FAILED && !spent && !final;
     if (early || (x->run_state == RUN_WAITING && spent))
         sim_wrong(w, "run %lld is %s after %lld failures and %lld losses: %s", (long long)x->run,
@@ -141,15 +140,29 @@ static void heeded(struct sim *w, const struct save *x, const struct sim_ledger 
                       (long long)x->attempt, x->outcome, x->reason);
 }
 
+static bool worker_there(const struct sched *s, uint64_t peer)
+{
+    for (size_t i = 0; i < s->worker_count; i++)
+        if (s->workers[i].peer == peer) return s->workers[i].state != WORKER_GONE;
+    return false;
+}
+
 void oracle_end_heard(struct sim *w, int place, uint64_t peer, const Grokd__Ended *m)
 {
     if (place >= SIM_WORKERS || m->run < 1 || m->run > w->mix.runs) return;
     const struct sim_worker *k = &w->worker[place];
     const struct sim_run *r = &w->store.runs[m->run];
     struct sim_ledger *l = &w->ledger[m->run];
-    if (k->known_peer == peer && r->state == RUN_RUNNING && r->attempt == m->attempt &&
-        l->named_attempt == m->attempt && oracle_process(w, r->worker) == k)
+    if (w->coord.up && worker_there(&w->coord.hub.sched, peer) && k->known_peer == peer &&
+        r->state == RUN_RUNNING && r->attempt == m->attempt && l->named_attempt == m->attempt &&
+        oracle_process(w, r->worker) == k)
         l->ended_attempt = m->attempt;
+}
+
+void oracle_differs(struct sim *w, int64_t run)
+{
+    sim_cover(w, COVER_verdict_differs);
+    if (!w->ledger[run].tainted) sim_wrong(w, "I5: run %lld: a replay differs", (long long)run);
 }
 
 void oracle_ended(struct sim *w, const struct save *x)
@@ -158,10 +171,6 @@ void oracle_ended(struct sim *w, const struct save *x)
     int64_t absent = sim_coord_now(w) - w->coord.fresh_ms;
     cover_end(w, x);
     if (oracle_begins(x->reason, "hung:")) hung(w, x, l);
-    if (oracle_begins(x->reason, "not reproducible")) {
-        l->cut++;
-        if (!l->tainted) sim_wrong(w, "I5: run %lld: %s", (long long)x->run, x->reason);
-    }
     if (strstr(x->reason, "its worker did not come back") && absent < w->mix.lease_ms)
         sim_wrong(w, "run %lld is lost %lld ms after an absence of the coordinator",
                   (long long)x->run, (long long)absent);
