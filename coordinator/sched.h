@@ -116,8 +116,8 @@ struct sched {
     bool fetching; /* an answer to a FETCH is on its way */
     bool stale;    /* that answer must not be used */
     bool more;     /* the database may hold waiting runs that the table does not */
-    bool full;     /* the store waits: what is decided reaches nobody */
     bool look;     /* and they may come before those in the table */
+    bool full;     /* the store waits: what is decided reaches nobody */
     bool idle;     /* some worker has a free slot and found nothing for it */
     bool dirty;    /* something was freed or added: hand out work */
     bool resting;  /* a run waits only because it has just ended on the worker that is free */

@@ -174,7 +174,8 @@ static char *add_line(char *text, const char *line)
     return grown;
 }
 
-/* Names what the runs of a queue have in common in the database. */
+/* Names what the runs of a queue have in common in the database, which looks for every run through
+ * all that is named: no sweep of which it gives none is. */
 static char *add_queue(const struct sched *s, char *text, const struct run_queue *q)
 {
     char line[2 * SAVE_NAME + 32];
@@ -184,6 +185,7 @@ static char *add_queue(const struct sched *s, char *text, const struct run_queue
     }
     for (size_t i = 0; i < s->sweep_count && text; i++) {
         const char *family = s->sweeps[i].settings.blas;
+        if (s->sweeps[i].state != SWEEP_ACTIVE) continue;
         if (strcmp(*family ? family : "auto", q->need.family) != 0) continue;
         snprintf(line, sizeof line, "sweep %lld\n", (long long)s->sweeps[i].sweep);
         text = add_line(text, line);

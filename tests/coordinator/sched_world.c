@@ -237,6 +237,9 @@ static void do_fetch(struct world *w, const struct save *s)
 {
     struct save_answer *a = answer(w, SAVE_FETCH);
     a->runs = calloc((size_t)s->count, sizeof *a->runs);
+    /* No sweep is named in vain: each costs something for every run that is looked at. */
+    for (const char *p = s->text; p && (p = strstr(p, "\nsweep ")); p++)
+        assert_int_equal(w->sweeps[strtoll(p + 7, NULL, 10)].state, SWEEP_ACTIVE);
     for (int64_t priority = 9; priority >= 0; priority--)
         for (int64_t i = 1; i <= w->run_count && (int64_t)a->run_count < s->count; i++)
             if (w->runs[i].state == RUN_WAITING &&

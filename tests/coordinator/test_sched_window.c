@@ -51,6 +51,23 @@ void test_runs_of_a_busy_worker_do_not_hide_those_of_an_idle_one(void **state)
     world_close(&w);
 }
 
+/* The world looks at what a fetch names. */
+void test_a_sweep_that_is_done_is_not_named_when_runs_are_left_out(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w, 40, 4);
+    world_family(&w, "Nehalem");
+    world_submit(&w, "1");
+    world_hello(&w, 7, 1);
+    world_ended(&w, 7, 41, 1, OUTCOME_FINISHED);
+    assert_int_equal(w.sweeps[2].state, SWEEP_DONE);
+    snprintf(w.s.sweeps[1].settings.blas, sizeof w.s.sweeps[1].settings.blas, "Nehalem");
+    world_submit(&w, "1");
+    assert_int_equal(w.runs[42].state, RUN_RUNNING);
+    world_close(&w);
+}
+
 /* Runs with epochs are bound to the kernels that made these, whatever their sweep asks for. */
 void test_bound_runs_that_nobody_can_take_do_not_hide_the_others(void **state)
 {
