@@ -21,17 +21,15 @@ static void part_path(const struct db *d, const struct upload *u, char out[PATH_
     keep_path(d, name, out);
 }
 
-/* Of a run and kind there is one. */
-static struct upload *find(const struct db *d, int64_t run, bool model)
+static struct upload *find(const struct db *d, const struct upload *like)
 {
-    for (size_t i = 0; i < d->upload_count; i++)
-        if (d->uploads[i].run == run && d->uploads[i].model == model) return &d->uploads[i];
+    for (size_t i = 0; i < d->upload_count; i++) {
+        struct upload *u = &d->uploads[i];
+        if (u->run == like->run && u->model == like->model && u->attempt == like->attempt &&
+            u->epoch == like->epoch && u->size == like->size)
+            return u;
+    }
     return NULL;
-}
-
-static bool is_it(const struct upload *u, int64_t attempt, int64_t epoch, size_t size)
-{
-    return u && u->attempt == attempt && u->epoch == epoch && u->size == size;
 }
 
 static void drop(struct db *d, struct upload *u)
@@ -42,19 +40,23 @@ static void drop(struct db *d, struct upload *u)
     *u = d->uploads[--d->upload_count];
 }
 
-static struct upload *begin(struct db *d, const Grokd__Part *m)
+/* Of a run and kind one is under way; those that have their names wait for the commit beside it. */
+static void make_way(struct db *d, const struct upload *coming)
 {
-    struct upload *u = find(d, m->run, m->kind == GROKD__FILE_KIND__MODEL);
-    if (u) drop(d, u);
+    for (size_t i = d->upload_count; i-- > 0;) {
+        struct upload *u = &d->uploads[i];
+        if (u->run == coming->run && u->model == coming->model && !u->placed) drop(d, u);
+    }
+}
+
+static struct upload *begin(struct db *d, const struct upload *coming)
+{
+    make_way(d, coming);
     struct upload *more = realloc(d->uploads, (d->upload_count + 1) * sizeof *more);
     if (!more) return NULL;
     d->uploads = more;
-    u = &more[d->upload_count++];
-    *u = (struct upload){.run = m->run,
-                         .attempt = m->attempt,
-                         .epoch = m->epoch,
-                         .model = m->kind == GROKD__FILE_KIND__MODEL,
-                         .size = m->size};
+    struct upload *u = &more[d->upload_count++];
+    *u = *coming;
     hash_start(&u->hash);
     return u;
 }
@@ -82,9 +84,14 @@ static int again(struct db *d, struct upload *u, struct save_answer *a)
 
 int upload_part(struct db *d, const Grokd__Part *m, struct save_answer *a, struct err *e)
 {
-    struct upload *u = find(d, m->run, m->kind == GROKD__FILE_KIND__MODEL);
-    if (!is_it(u, m->attempt, m->epoch, m->size)) u = m->offset ? NULL : begin(d, m);
-    if (!u && !m->offset) return err_set(e, E_NOMEM, "no memory for a file in parts");
+    struct upload it = {.run = m->run,
+                        .attempt = m->attempt,
+                        .epoch = m->epoch,
+                        .model = m->kind == GROKD__FILE_KIND__MODEL,
+                        .size = m->size};
+    struct upload *u = find(d, &it);
+    if (!u && !m->offset && !(u = begin(d, &it)))
+        return err_set(e, E_NOMEM, "no memory for a file in parts");
     a->held = u ? u->held : 0;
     if (m->offset > a->held) a->verdict = VERDICT_GAP;
     if (!u || m->offset != u->held) return OK;
@@ -104,10 +111,14 @@ int upload_place(struct db *d, const struct save *s, int64_t epoch, bool model,
                  const Grokd__File *file, const char *path, struct err *e)
 {
     char beside[PATH_MAX], hex[HASH_HEX];
-    struct upload *u = find(d, s->run, model);
-    if (!is_it(u, s->attempt, epoch, file->size) || u->held != u->size)
-        return err_set(e, E_FILE, "%zu of %" PRIu64 " bytes of %s came",
-                       is_it(u, s->attempt, epoch, file->size) ? u->held : 0, file->size, path);
+    struct upload *u = find(d, &(struct upload){.run = s->run,
+                                                .attempt = s->attempt,
+                                                .epoch = epoch,
+                                                .model = model,
+                                                .size = file->size});
+    if (!u || u->held != u->size)
+        return err_set(e, E_FILE, "%zu of %" PRIu64 " bytes of %s came", u ? u->held : 0,
+                       file->size, path);
     if (u->placed) return OK;
     struct hash end = u->hash;
     hash_end(&end, hex);

@@ -3,7 +3,7 @@
  *
  * The bytes gather in a file of their own beside the one that they become, and are hashed as they
  * come. What is under way is known in memory only: after a crash it begins anew. One file of each
- * kind is under way for a run; a new one takes the place of the last.
+ * kind is under way for a run; a new one takes the place of the last, unless that has its name.
  */
 #ifndef GROKD_COORDINATOR_STORE_UPLOAD_H
 #define GROKD_COORDINATOR_STORE_UPLOAD_H

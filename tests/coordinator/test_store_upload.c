@@ -271,3 +271,41 @@ void test_a_large_checkpoint_is_read_part_by_part(void **state)
     free(file);
     help_close(&h);
 }
+
+/* Its epoch is stored in one transaction with parts of the next files. The link takes one write,
+ * for which there is no room, and is gone: all is rolled back and carried out again. */
+static void placed_when_the_room_ends(Grokd__FileKind kind, const char *bytes)
+{
+    struct help h;
+    char command[256];
+    help_open_run(&h, 1);
+    parts(&h, 1, 0, kind);
+    snprintf(command, sizeof command, "mkdir -p %s/models && ln -s /dev/full %s/models/1-1-1.part",
+             h.dir, h.dir);
+    assert_int_equal(system(command), 0);
+    struct save saves[] = {epoch_save(1, 0, kind, text, sizeof text),
+                           part_save(1, 1, kind, text, sizeof text, 0, 12),
+                           part_save(1, 1, MODEL, text, sizeof text, 0, 12)};
+    struct store_result r = help_store(&h, saves, 3);
+    assert_int_equal(r.answer_count, 3);
+    for (size_t i = 0; i < 3; i++) assert_int_equal(r.answers[i].verdict, VERDICT_STORED);
+    for (size_t i = 1; i < 3; i++) assert_int_equal(r.answers[i].held, 12);
+    store_result_free(&r);
+    assert_int_equal(help_int(&h, bytes), sizeof text);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM events WHERE kind = 'checkpoint'"), 0);
+    part(&h, 1, 1, kind, 12, sizeof text - 12, VERDICT_STORED, sizeof text);
+    assert_int_equal(name(&h, 1, 1, kind).verdict, VERDICT_STORED);
+    help_close(&h);
+}
+
+void test_a_model_that_has_its_name_waits_for_its_epoch(void **state)
+{
+    (void)state;
+    placed_when_the_room_ends(MODEL, "SELECT bytes FROM models");
+}
+
+void test_a_checkpoint_that_has_its_name_waits_for_its_epoch(void **state)
+{
+    (void)state;
+    placed_when_the_room_ends(CHECKPOINT, "SELECT bytes FROM checkpoints");
+}
