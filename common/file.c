@@ -183,7 +183,11 @@ int file_add(const char *path, size_t offset, const void *data, size_t size, mod
         err_errno(e, rc, "add to %s", path);
         if (ftruncate(fd, end) < 0) unlink(path); /* of no use to anybody */
     }
-    close(fd);
+    if (close(fd) < 0 && rc == OK) { /* NFS says only here that there is no room */
+        rc = code_of_errno();
+        err_errno(e, rc, "add to %s", path);
+        unlink(path); /* how long it is now, nobody knows */
+    }
     return rc;
 }
 

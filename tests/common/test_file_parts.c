@@ -4,12 +4,14 @@
 #include "common/file.h"
 #include "tests/test.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static char dir[64], part[96], whole[96];
@@ -86,5 +88,53 @@ void test_after_a_piece_that_could_not_be_written_the_file_is_as_before(void **s
     assert_int_equal(length(part), 4);
     assert_int_equal(file_add(part, 4, "four", 4, 0640, &e), OK);
     assert_int_equal(length(part), 8);
+    remove_temp();
+}
+
+/* ---- a disk that says at the end that it has no room, as NFS does ---- */
+
+static int close_fails; /* with this errno; 0: it does not */
+
+/* In the place of the library's. */
+int close(int fd)
+{
+    int rc = (int)syscall(SYS_close, fd);
+    if (!close_fails) return rc;
+    errno = close_fails;
+    return -1;
+}
+
+static int add_and_fail(size_t offset, int number)
+{
+    close_fails = number;
+    int rc = file_add(part, offset, "one", 3, 0640, &e);
+    close_fails = 0;
+    return rc;
+}
+
+void test_a_piece_that_is_refused_at_the_end_leaves_no_file(void **state)
+{
+    (void)state;
+    make_temp();
+    assert_int_equal(add_and_fail(0, ENOSPC), E_FULL);
+    assert_non_null(strstr(e.text, "No space left on device"));
+    assert_int_equal(length(part), -1);
+    assert_int_equal(file_add(part, 0, "one", 3, 0640, &e), OK);
+    assert_int_equal(add_and_fail(3, EDQUOT), E_FULL);
+    assert_int_equal(length(part), -1);
+    assert_int_equal(file_add(part, 0, "one", 3, 0640, &e), OK);
+    assert_int_equal(add_and_fail(3, EIO), E_IO);
+    assert_int_equal(length(part), -1);
+    remove_temp();
+}
+
+/* What is told is what was wrong first. */
+void test_a_piece_that_does_not_follow_is_that_whatever_the_end_says(void **state)
+{
+    (void)state;
+    make_temp();
+    assert_int_equal(file_add(part, 0, "one", 3, 0640, &e), OK);
+    assert_int_equal(add_and_fail(2, ENOSPC), E_FILE);
+    assert_int_equal(length(part), 3);
     remove_temp();
 }
