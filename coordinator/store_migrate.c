@@ -12,10 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What leads from a version to the next one. */
-static const char *const steps[SAVE_VERSION] = {
-    [1] = "ALTER TABLE workers ADD COLUMN key_name TEXT;",
+/* What leads from a version to the next one. SQLite keeps the comment of a new column, up to the
+ * end of the statement. */
+static const char *const steps[] = {
+    [1] = "ALTER TABLE workers ADD COLUMN key_name TEXT"
+          " /* of the key that it came in with, and must come back with */;",
 };
+_Static_assert(sizeof steps / sizeof *steps == SAVE_VERSION, "a step leads to every version");
 
 static int version_of(struct db *d, int *version, struct err *e)
 {
@@ -58,18 +61,29 @@ static int copy(struct db *d, const char *name, struct err *e)
     return rc;
 }
 
+static int give_up(struct db *d, struct err *e)
+{
+    int rc = db_fail(d, e, "changing its tables");
+    sqlite3_exec(d->handle, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}
+
+/* All but the commit; after an error all is as it was. */
 static int change(struct db *d, int version, struct err *e)
 {
     char mark[64];
-    snprintf(mark, sizeof mark, "PRAGMA user_version = %d; COMMIT", SAVE_VERSION);
+    snprintf(mark, sizeof mark, "PRAGMA user_version = %d", SAVE_VERSION);
     int rc = sqlite3_exec(d->handle, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     for (; rc == SQLITE_OK && version < SAVE_VERSION; version++)
         rc = sqlite3_exec(d->handle, steps[version], NULL, NULL, NULL);
     if (rc == SQLITE_OK) rc = sqlite3_exec(d->handle, mark, NULL, NULL, NULL);
-    if (rc == SQLITE_OK) return OK;
-    rc = db_fail(d, e, "changing its tables");
-    sqlite3_exec(d->handle, "ROLLBACK", NULL, NULL, NULL);
-    return rc;
+    return rc == SQLITE_OK ? OK : give_up(d, e);
+}
+
+/* After an error nobody knows what is on the disk. */
+static int commit(struct db *d, struct err *e)
+{
+    return sqlite3_exec(d->handle, "COMMIT", NULL, NULL, NULL) == SQLITE_OK ? OK : give_up(d, e);
 }
 
 int db_migrate(struct db *d, struct err *e)
@@ -80,7 +94,8 @@ int db_migrate(struct db *d, struct err *e)
     if (rc < 0 || version == SAVE_VERSION) return rc;
     rc = name_copy(d, version, name, e);
     if (rc == OK) rc = copy(d, name, e);
-    if (rc == OK) rc = change(d, version, e);
+    if (rc == OK && (rc = change(d, version, e)) < 0) unlink(name); /* or each start makes one */
+    if (rc == OK) rc = commit(d, e);
     if (rc == OK)
         log_info("migrated", "path=%s from=%d to=%d copy=%s", d->path, version, SAVE_VERSION, name);
     return rc;

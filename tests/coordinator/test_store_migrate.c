@@ -15,6 +15,7 @@
 #define REST                                                                                       \
     "SELECT group_concat(x, ';') FROM (SELECT name || sql AS x FROM sqlite_schema "                \
     "WHERE type <> 'table' ORDER BY name)"
+#define WORKERS "SELECT sql FROM sqlite_schema WHERE name = 'workers'"
 
 /* The database that tests/golden/results-v1.sql makes, and what `command` does beside it. */
 static void prepare(struct help *h, const char *command)
@@ -89,6 +90,44 @@ void test_old_tables_become_those_of_a_new_database(void **state)
     free(rest);
     help_close(&old);
     help_close(&fresh);
+}
+
+/* What the tables say of themselves is what a person finds there. */
+void test_a_column_that_was_added_is_explained_as_in_a_new_database(void **state)
+{
+    (void)state;
+    struct help old, fresh;
+    struct err e;
+    prepare(&old, "true");
+    if (opened(&old, &e) < 0) fail_msg("%s", e.text);
+    help_open(&fresh);
+    char *table = strdup(help_text(&fresh, WORKERS)), *column = strstr(table, "key_name");
+    assert_non_null(column);
+    char *comment = strstr(column, "-- ");
+    assert_non_null(comment);
+    comment[strcspn(comment, "\n")] = '\0';
+    const char *migrated = help_text(&old, WORKERS);
+    if (!strstr(migrated, comment + 3)) fail_msg("'%s' is not in %s", comment + 3, migrated);
+    free(table);
+    help_close(&old);
+    help_close(&fresh);
+}
+
+void test_tables_that_could_not_be_changed_are_left_and_so_is_no_copy(void **state)
+{
+    (void)state;
+    struct help h;
+    struct err e;
+    prepare(&h, "sqlite3 $DB 'ALTER TABLE workers ADD COLUMN key_name TEXT'");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(opened(&h, &e), E_STORE);
+        if (!strstr(e.text, "changing its tables: duplicate column")) fail_msg("%s", e.text);
+        assert_int_equal(help_int(&h, "PRAGMA user_version"), 1);
+        char copy[128];
+        snprintf(copy, sizeof copy, "%s-v1", h.path);
+        assert_int_equal(access(copy, F_OK), -1);
+    }
+    help_close(&h);
 }
 
 void test_a_copy_of_before_is_not_overwritten(void **state)
