@@ -60,6 +60,7 @@ struct store {
     atomic_bool closing; /* a full disk is waited for no longer */
     struct batch batch;  /* from here on: the store's thread */
     int tried_frames, press_frames, warned_frames, press_ms;
+    bool cut; /* the log is short, and nothing was written since */
     struct clouds clouds;
     struct aggregate aggregate;
     bool due;              /* some sweep waits for its statistics */
@@ -314,17 +315,25 @@ static int aggregate(struct store *s, struct err *e)
     return OK;
 }
 
-/* The next ticket; cuts the log when nothing came for a while. NULL: there is none now. */
+/* Nothing came for a while: the log can be short. In vain: a reader has an old view, or there is no
+ * room; it is tried again after as long. */
+static int cut_log(struct store *s, struct err *e)
+{
+    int rc = db_checkpoint(&s->db, DB_LOG_CUT, 0, e);
+    s->cut = s->db.wal_frames == 0;
+    if (!s->cut) return rc;
+    s->tried_frames = s->warned_frames = 0;
+    press_anew(s);
+    return rc;
+}
+
+/* The next ticket. NULL: there is none now. */
 static int next_ticket(struct store *s, struct ticket **t, struct err *e)
 {
     int64_t wait = s->due ? s->not_before_ms - clock_now_ms() : IDLE_MS;
-    *t = queue_pop(s->queue, wait > 0 ? wait : 0);
-    if (*t || s->due || queue_ended(s->queue)) return OK;
-    int rc = db_checkpoint(&s->db, DB_LOG_CUT, 0, e);
-    s->tried_frames = s->warned_frames = 0;
-    press_anew(s);
-    if (rc == OK) *t = queue_pop(s->queue, -1);
-    return rc;
+    *t = queue_pop(s->queue, s->cut ? -1 : wait > 0 ? wait : 0);
+    if (*t || s->due) s->cut = false;
+    return *t || s->due || queue_ended(s->queue) ? OK : cut_log(s, e);
 }
 
 /* Carries out a ticket and those that follow it at once. */

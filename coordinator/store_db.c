@@ -236,7 +236,11 @@ int db_checkpoint(struct db *d, enum db_log how, int wait_ms, struct err *e)
                  ? OK
                  : db_fail(d, e, "moving the log into the file");
     sqlite3_busy_timeout(d->handle, BUSY_TIMEOUT_MS);
-    if (code == SQLITE_OK && in_log == moved) d->wal_frames = 0;
+    int left = in_log > 1 ? in_log : 1;
+    if (code == SQLITE_OK && in_log == moved)
+        d->wal_frames = 0;
+    else if (d->wal_frames < left) /* moved before, perhaps, and not cut now */
+        d->wal_frames = left;
     if (rc != E_FULL) return rc;
     log_warn("checkpoint_failed", "error=%s", e->text);
     return OK;
