@@ -3,7 +3,6 @@
 #include "coordinator/store_upload.h"
 
 #include "common/file.h"
-#include "common/log.h"
 #include "coordinator/store_keep.h"
 
 #include <inttypes.h>
@@ -73,6 +72,16 @@ static int add(struct db *d, struct upload *u, const Grokd__Part *m, struct err 
     return OK;
 }
 
+/* It counts as held; when its epoch names it, this is why it is not there. */
+static void lose(const struct db *d, struct upload *u, const struct err *why)
+{
+    char path[PATH_MAX];
+    part_path(d, u, path);
+    unlink(path);
+    u->why = *why;
+    u->held = u->size;
+}
+
 /* What was held is gone, or is not what was written: it is asked for from its beginning. */
 static int again(struct db *d, struct upload *u, struct save_answer *a)
 {
@@ -100,10 +109,8 @@ int upload_part(struct db *d, const Grokd__Part *m, struct save_answer *a, struc
     if (rc == OK) return rc;
     if (u->model && rc == E_FILE && u->held) return again(d, u, a);
     if (u->model) return rc == E_FULL ? rc : (e->code = E_STORE);
-    log_warn("checkpoint_lost", "run=%lld epoch=%lld error=%s", (long long)m->run,
-             (long long)m->epoch, e->text);
-    a->held = u->size;
-    drop(d, u);
+    lose(d, u, e);
+    a->held = u->held;
     return OK;
 }
 
@@ -120,6 +127,7 @@ int upload_place(struct db *d, const struct save *s, int64_t epoch, bool model,
         return err_set(e, E_FILE, "%zu of %" PRIu64 " bytes of %s came", u ? u->held : 0,
                        file->size, path);
     if (u->placed) return OK;
+    if (u->why.code != OK) return err_set(e, u->why.code, "%s", u->why.text);
     struct hash end = u->hash;
     hash_end(&end, hex);
     if (strcmp(hex, file->sha256) != 0)

@@ -16,17 +16,19 @@ struct upload {
     bool model; /* else a checkpoint */
     size_t size, held;
     struct hash hash; /* of what is held */
+    struct err why;   /* of a checkpoint that could not be written: the code is not OK */
     bool placed;      /* it has its name: only a commit is missing */
     bool over;        /* nobody will ask for it again once the transaction is committed */
 };
 
-/* Takes a part; the answer says how much is held. VERDICT_GAP: it does not follow that. A
+/* Takes a part; fills a->held, and a->verdict with VERDICT_GAP if the part does not follow that. A
  * checkpoint that cannot be written counts as held, so that its run goes on; a model: E_FULL,
  * E_STORE. */
 int upload_part(struct db *d, const Grokd__Part *m, struct save_answer *a, struct err *e);
 
 /* Makes the file durable under `path`, if all of it is there and its hash is right; else E_FILE
- * with what is wrong, or what the disk said. May be called again until the commit. */
+ * with what is wrong, or what the disk said, be it to a part. May be called again until the commit.
+ */
 int upload_place(struct db *d, const struct save *s, int64_t epoch, bool model,
                  const Grokd__File *file, const char *path, struct err *e);
 

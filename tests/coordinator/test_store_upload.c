@@ -180,6 +180,38 @@ void test_a_checkpoint_that_did_not_come_whole_is_passed_over_with_an_event(void
     }
 }
 
+/* The link takes one write, for which there is no room, and is gone. */
+static void leave_no_room_for(const struct help *h, const char *folder, const char *file)
+{
+    char command[256];
+    snprintf(command, sizeof command, "mkdir -p %s/%s && ln -s /dev/full %s/%s/%s", h->dir, folder,
+             h->dir, folder, file);
+    assert_int_equal(system(command), 0);
+}
+
+/* Its parts are taken for held, so that its run goes on. */
+void test_a_checkpoint_that_finds_no_room_is_passed_over_and_its_event_says_why(void **state)
+{
+    (void)state;
+    struct help h;
+    help_open_run(&h, 1);
+    leave_no_room_for(&h, "checkpoints", "1-0-1.part");
+    part(&h, 1, 0, CHECKPOINT, 0, 4, VERDICT_STORED, sizeof text);
+    part(&h, 1, 0, CHECKPOINT, 4, 8, VERDICT_STORED, sizeof text); /* was on its way */
+    part(&h, 1, 0, CHECKPOINT, 0, 4, VERDICT_STORED, sizeof text);
+    assert_int_equal(name(&h, 1, 0, CHECKPOINT).verdict, VERDICT_STORED);
+    assert_false(there(&h, "checkpoints/1-0-1.part"));
+    assert_int_equal(help_int(&h, "SELECT epochs_done FROM runs"), 0);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM events WHERE kind = 'checkpoint'"), 1);
+    const char *said = help_text(&h, "SELECT text FROM events WHERE kind = 'checkpoint'");
+    if (!strstr(said, "could not be written: add to ") || !strstr(said, "No space left on device"))
+        fail_msg("%s", said);
+    parts(&h, 1, 1, CHECKPOINT);
+    assert_int_equal(name(&h, 1, 1, CHECKPOINT).verdict, VERDICT_STORED);
+    assert_int_equal(help_int(&h, "SELECT count(*) FROM checkpoints"), 1);
+    help_close(&h);
+}
+
 /* The row of its epoch would promise it: neither is stored. */
 void test_a_model_that_did_not_come_whole_is_a_gap(void **state)
 {
@@ -277,12 +309,9 @@ void test_a_large_checkpoint_is_read_part_by_part(void **state)
 static void placed_when_the_room_ends(Grokd__FileKind kind, const char *bytes)
 {
     struct help h;
-    char command[256];
     help_open_run(&h, 1);
     parts(&h, 1, 0, kind);
-    snprintf(command, sizeof command, "mkdir -p %s/models && ln -s /dev/full %s/models/1-1-1.part",
-             h.dir, h.dir);
-    assert_int_equal(system(command), 0);
+    leave_no_room_for(&h, "models", "1-1-1.part");
     struct save saves[] = {epoch_save(1, 0, kind, text, sizeof text),
                            part_save(1, 1, kind, text, sizeof text, 0, 12),
                            part_save(1, 1, MODEL, text, sizeof text, 0, 12)};
