@@ -89,7 +89,7 @@ static const char *holdings_fault(Grokd__Holding **h, size_t n)
     if (n > HOLDINGS_LIMIT) return "more holdings than a worker can have";
     for (size_t i = 0; i < n; i++)
         if (h[i]->run < 1 || h[i]->attempt < 1 || h[i]->epoch < -1)
-            return "a holding that cannot be";
+            return "a holding of a run or attempt below 1, or an epoch below -1";
     return NULL;
 }
 
@@ -118,7 +118,7 @@ static const char *work_fault(const Grokd__Work *m)
         if (!text_ok(m->arguments[i], ARGUMENT_LIMIT, false)) return "an argument that is no text";
     if (!m->has_checkpoint_size) return NULL;
     bool odd = m->has_checkpoint || m->checkpoint_size < 1 || m->checkpoint_size > WIRE_FILE;
-    return odd ? "a checkpoint that cannot be" : NULL;
+    return odd ? "a checkpoint that is empty, above 1 GiB, or beside a whole one" : NULL;
 }
 
 static bool file_kind_ok(Grokd__FileKind kind)
@@ -129,7 +129,7 @@ static bool file_kind_ok(Grokd__FileKind kind)
 static const char *part_fault(const Grokd__Part *m)
 {
     if (!token_ok(m->run, m->attempt) || m->epoch < 0)
-        return "a run, attempt or epoch that cannot be";
+        return "a run or attempt below 1, or an epoch below 0";
     if (!file_kind_ok(m->kind)) return "a kind of file that is none";
     if (m->size > WIRE_FILE || m->data.len > WIRE_PART) return "a part or file that is too large";
     if (m->offset > m->size || m->data.len > m->size - m->offset)
@@ -140,7 +140,7 @@ static const char *part_fault(const Grokd__Part *m)
 static const char *got_fault(const Grokd__Got *m)
 {
     if (!token_ok(m->run, m->attempt) || m->epoch < 0)
-        return "a run, attempt or epoch that cannot be";
+        return "a run or attempt below 1, or an epoch below 0";
     if (!file_kind_ok(m->kind)) return "a kind of file that is none";
     return m->held <= WIRE_FILE ? NULL : "more bytes than a file has";
 }
@@ -155,7 +155,7 @@ static bool file_ok(const Grokd__File *m, bool whole)
 {
     if (!m) return true;
     return !whole && m->size >= 1 && m->size <= WIRE_FILE && strlen(m->sha256) == HASH_HEX - 1 &&
-           name_ok(m->sha256);
+           strspn(m->sha256, "0123456789abcdef") == HASH_HEX - 1;
 }
 
 static int by_place(const void *a, const void *b)
@@ -173,7 +173,7 @@ static const char *pruning_fault(Grokd__Pruning *const *points, size_t n)
     for (size_t i = 0; i < n; i++)
         if (!name_ok(points[i]->scheme) || !name_ok(points[i]->layer) ||
             !(points[i]->fraction >= 0 && points[i]->fraction <= 1))
-            return "a pruning point that cannot be";
+            return "a pruning point whose name is no name, or fraction not from 0 to 1";
     if (n < 2) return NULL;
     Grokd__Pruning **sorted = malloc(n * sizeof *sorted);
     if (!sorted) return "more pruning points than there is memory to check";
@@ -201,7 +201,7 @@ static const char *features_fault(const Grokd__Epoch *m)
     for (size_t i = 0; i < n; i++) {
         sorted[i] = m->features[i];
         if (!name_ok(sorted[i]->layer) || !name_ok(sorted[i]->name) || isnan(sorted[i]->value))
-            return "a feature that cannot be";
+            return "a feature whose name is no name, or value is NaN";
     }
     qsort(sorted, n, sizeof *sorted, by_name);
     for (size_t i = 1; i < n; i++)
@@ -219,7 +219,8 @@ static const char *epoch_fault(const Grokd__Epoch *m)
     for (size_t i = 0; i < m->n_values; i++)
         if (isnan(m->values[i])) return "a value that is NaN; what is not measured is left out";
     if (!file_ok(m->checkpoint_file, m->has_checkpoint) || !file_ok(m->model_file, m->has_model))
-        return "a file that cannot be";
+        return "a file that is empty, above 1 GiB, beside a whole one, or whose sha256 is not 64 "
+               "lower-case hex digits";
     const char *fault = pruning_fault(m->pruning, m->n_pruning);
     if (!fault) fault = features_fault(m);
     return fault ? fault : wire_sketch_fault(m);
@@ -277,7 +278,7 @@ static const char *fault(const wire_envelope *m)
     case GROKD__ENVELOPE__BODY_ACK:
         return token_ok(m->ack->run, m->ack->attempt) && m->ack->epoch >= -1
                    ? NULL
-                   : "a run, attempt or epoch that cannot be";
+                   : "a run or attempt below 1, or an epoch below -1";
     case GROKD__ENVELOPE__BODY_STOP:
         if (!token_ok(m->stop->run, m->stop->attempt)) return "a run or attempt below 1";
         return name_ok(m->stop->reason) ? NULL : bad_text;

@@ -198,10 +198,10 @@ void test_features_that_cannot_be_are_refused(void **state)
     wire_envelope *m = two_epochs();
     Grokd__Feature **f = m->epochs->epochs[1]->features;
     f[1]->value = NAN;
-    refused(m, "a feature that cannot be");
+    refused(m, "a feature whose name is no name, or");
     f[1]->value = INFINITY;
     f[1]->name[0] = '\n';
-    refused(m, "a feature that cannot be");
+    refused(m, "a feature whose name is no name, or");
     free(f[1]->name);
     f[1]->name = strdup(f[0]->name);
     refused(m, "a feature that stands twice");

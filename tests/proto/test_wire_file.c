@@ -49,6 +49,7 @@ void test_parts_lie_within_their_file(void **state)
     assert_false(part_refused(1, 0, 0, 0, 0, 0)); /* there is no such file */
     assert_true(part_refused(0, 0, 0, 0, 1, 1));
     assert_true(part_refused(1, -1, 0, 0, 1, 1));
+    assert_non_null(strstr(e.text, "a run or attempt below 1, or an epoch below 0"));
     assert_true(part_refused(1, 0, 2, 0, 1, 1));
     assert_true(part_refused(1, 0, 0, 0, 8, 0));
     assert_true(part_refused(1, 0, 0, 1, 8, 8));
@@ -114,7 +115,10 @@ void test_names_of_files_are_hashes_of_what_is_not_there_itself(void **state)
 {
     (void)state;
     static char right[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-                brief[] = "0123456789abcdef";
+                brief[] = "0123456789abcdef",
+                upper[] = "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef",
+                other[] = "0123456789abcdef0123456789abcdefg123456789abcdef0123456789abcdef",
+                further[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0";
     for (int model = 0; model < 2; model++) {
         assert_false(named_refused(model, false, 1, right));
         assert_false(named_refused(model, false, WIRE_FILE, right));
@@ -122,6 +126,10 @@ void test_names_of_files_are_hashes_of_what_is_not_there_itself(void **state)
         assert_true(named_refused(model, false, 0, right));
         assert_true(named_refused(model, false, WIRE_FILE + 1, right));
         assert_true(named_refused(model, false, 1, brief));
+        assert_true(named_refused(model, false, 1, upper));
+        assert_true(named_refused(model, false, 1, other));
+        assert_true(named_refused(model, false, 1, further));
+        assert_non_null(strstr(e.text, "64 lower-case hex digits"));
     }
 }
 
@@ -144,6 +152,7 @@ void test_work_has_a_checkpoint_or_says_how_large_it_is(void **state)
     assert_false(refused(&m));
     x.checkpoint_size++;
     assert_true(refused(&m));
+    assert_non_null(strstr(e.text, "a checkpoint that is empty, above 1 GiB, or beside a whole"));
     x.checkpoint_size = 0;
     assert_true(refused(&m));
     x.checkpoint_size = 1;
