@@ -49,11 +49,11 @@ static int check(struct query *q, struct err *e)
     if (rc < 0) return rc;
     if (id != SAVE_APPLICATION_ID)
         return err_set(e, E_STORE, "%s: is no database of grokd", q->path);
-    if (version < 1 ||
-        version > SAVE_VERSION) /* what is asked here has been there from the first */
-        return err_set(e, E_STORE, "%s: its tables have version %lld, this program knows %d",
-                       q->path, (long long)version, SAVE_VERSION);
-    return OK;
+    /* What is asked here has been there from the first version on. */
+    if (version >= 1 && version <= SAVE_VERSION) return OK;
+    return err_set(e, E_STORE, "%s: its tables have version %lld, this program knows %d; %s",
+                   q->path, (long long)version, SAVE_VERSION,
+                   version > SAVE_VERSION ? "use a newer grokd" : "no such version was released");
 }
 
 int query_open(struct query **out, const char *dir, struct err *e)

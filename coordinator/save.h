@@ -119,8 +119,8 @@ struct save_answer {
     enum save_kind kind;
     enum save_verdict verdict;
     int64_t sweep, run, attempt;
-    int64_t
-        epoch; /* EPOCHS: last stored of this attempt's message; ASSIGN, PART, READ: the file's */
+    /* EPOCHS: last stored of this attempt's message; ASSIGN, PART, READ: the file's. */
+    int64_t epoch;
     struct save_sweep totals; /* SWEEP, SWEEP_STATE, RETRY */
     int64_t added;            /* SWEEP: runs that are new; RETRY: runs that wait again */
     struct save_run *runs;    /* FETCH: the store's until the answers are freed (lends) */

@@ -25,9 +25,9 @@
 #define RETRY_MS          100
 #define IDLE_MS           1000
 #define CHECKPOINT_FRAMES 1000       /* pages in the log between checkpoints */
-#define PRESS_FRAMES      (64 << 8)  /* 64 MiB in pages of 4 KiB: wait for readers above */
-#define PRESS_MS          200        /* ... so long, */
-#define PRESS_MOST_MS     800        /* ... and in vain up to so long */
+#define PRESS_FRAMES      (64 << 8)  /* 64 MiB in pages of 4 KiB: readers are waited for above */
+#define PRESS_MS          200        /* first wait for readers */
+#define PRESS_MOST_MS     800        /* longest wait for readers */
 #define LOG_FRAMES        (256 << 8) /* 256 MiB: warn above */
 
 struct ticket {
