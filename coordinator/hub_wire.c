@@ -202,7 +202,7 @@ static wire_envelope *got(const struct send *s, wire_envelope *m)
     x.run = s->run;
     x.attempt = s->attempt;
     x.epoch = s->file->epoch;
-    x.kind = s->file->model ? GROKD__FILE_KIND__MODEL : GROKD__FILE_KIND__CHECKPOINT;
+    x.kind = s->file->file_kind;
     x.held = s->file->held;
     x.has_gap = x.gap = s->file->verdict == VERDICT_GAP;
     m->body_case = GROKD__ENVELOPE__BODY_GOT;

@@ -240,7 +240,7 @@ static bool is_farther(const struct run_files *a, const struct run_files *b)
 void run_filed(struct run *r, const struct save_answer *a, int64_t now_ms)
 {
     struct run_lease *l = &r->lease;
-    const struct run_files sent = {a->epoch, !a->model, a->held};
+    const struct run_files sent = {a->epoch, a->file_kind == GROKD__FILE_KIND__CHECKPOINT, a->held};
     bool part = a->kind == SAVE_PART;
     bool farther = part ? a->epoch <= r->is.params.epochs && is_farther(&sent, &l->sent)
                         : a->held >= l->fetched;

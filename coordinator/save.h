@@ -130,9 +130,9 @@ struct save_answer {
      */
     uint8_t *checkpoint;
     size_t checkpoint_size;
-    bool model;       /* PART: of a model, else of a checkpoint */
-    size_t held;      /* PART: bytes of the file that are here; READ: offset of the part */
-    size_t file_size; /* ASSIGN: of a checkpoint too large for a message, READ; else 0 */
+    Grokd__FileKind file_kind; /* PART */
+    size_t held;               /* PART: bytes of the file that are here; READ: offset of the part */
+    size_t file_size;          /* ASSIGN: of a checkpoint too large for a message, READ; else 0 */
     char reason[SAVE_REASON];
 };
 

@@ -10,53 +10,29 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* The path of a file in the folder of the database. */
-void keep_path(const struct db *d, const char *name, char *out)
-{
-    const char *slash = strrchr(d->path, '/');
-    int folder = slash ? (int)(slash - d->path) : 1;
-    snprintf(out, PATH_MAX, "%.*s/%s", folder ? folder : 1, slash ? d->path : ".", name);
-}
-
-static void checkpoint_name(const struct save *s, int64_t epoch, char out[KEEP_NAME])
-{
-    snprintf(out, KEEP_NAME, "checkpoints/%" PRId64 "-%" PRId64 "-%" PRId64 ".safetensors", s->run,
-             epoch, s->attempt);
-}
-
-static void model_name(int64_t run, int64_t epoch, char out[KEEP_NAME])
-{
-    snprintf(out, KEEP_NAME, "models/%" PRId64 "-%" PRId64 ".safetensors", run, epoch);
-}
-
-/* The folder is made when there is something to be put into it. */
-int keep_folder_of(const char *path, struct err *e)
-{
-    char folder[PATH_MAX];
-    snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
-    return access(folder, F_OK) == 0 ? OK : file_make_dir(folder, 0777, e);
-}
-
 /* A file of an epoch as its message brings it: whole, or as what its parts must have become. */
 struct keep_file {
-    bool model;
+    struct place place;
+    char name[KEEP_NAME];
     const ProtobufCBinaryData *whole; /* or */
     const Grokd__File *parts;
     char sha256[HASH_HEX];
     int64_t bytes;
 };
 
-static struct keep_file file_of(const Grokd__Epoch *m, bool model)
+static struct keep_file file_of(const struct save *s, const Grokd__Epoch *m, Grokd__FileKind kind)
 {
-    struct keep_file f = {.model = model,
-                          .whole = model ? &m->model : &m->checkpoint,
-                          .parts = model ? m->model_file : m->checkpoint_file};
+    bool model = kind == GROKD__FILE_KIND__MODEL;
+    struct keep_file f = {
+        .place = {.run = s->run, .attempt = s->attempt, .epoch = m->epoch, .kind = kind},
+        .whole = model ? &m->model : &m->checkpoint,
+        .parts = model ? m->model_file : m->checkpoint_file};
+    place_name(&f.place, f.name);
     if (f.parts) {
         f.bytes = (int64_t)f.parts->size;
         snprintf(f.sha256, sizeof f.sha256, "%s", f.parts->sha256);
@@ -67,13 +43,12 @@ static struct keep_file file_of(const Grokd__Epoch *m, bool model)
     return f;
 }
 
-static int write_file(struct db *d, const struct save *s, int64_t epoch, const char *name,
-                      const struct keep_file *f, struct err *e)
+static int write_file(struct db *d, const struct keep_file *f, struct err *e)
 {
     char path[PATH_MAX];
-    keep_path(d, name, path);
-    if (f->parts) return upload_place(d, s, epoch, f->model, f->parts, path, e);
-    int rc = keep_folder_of(path, e);
+    place_path(d, f->name, path);
+    if (f->parts) return upload_place(d, &f->place, f->parts, path, e);
+    int rc = place_make_folder(path, e);
     return rc < 0 ? rc : file_write(path, f->whole->data, f->whole->len, 0644, e);
 }
 
@@ -105,7 +80,7 @@ void keep_settle(struct db *d, bool committed)
     char path[PATH_MAX];
     upload_settle(d, committed);
     for (size_t i = 0; committed && i < d->doomed_count; i++) {
-        keep_path(d, d->doomed[i], path);
+        place_path(d, d->doomed[i], path);
         unlink(path);
     }
     free(d->doomed);
@@ -113,58 +88,68 @@ void keep_settle(struct db *d, bool committed)
     d->doomed_count = 0;
 }
 
-/* Whether a row names the file: 1, 0, or negative: who knows; a name begins with run and epoch. */
-static int is_named(struct db *d, enum sql which, const char *name, const char *file, struct err *e)
+/* The path that a row gives the file of an epoch; "": there is none. */
+static int stored_path(struct db *d, Grokd__FileKind kind, int64_t run, int64_t epoch,
+                       char out[KEEP_NAME], struct err *e)
 {
-    long long run, epoch;
-    char stored[KEEP_NAME];
-    if (sscanf(file, "%lld-%lld", &run, &epoch) != 2) return 0;
-    sqlite3_stmt *s = db_bind(d, which, e, "ii", (int64_t)run, (int64_t)epoch);
-    int rc = s ? db_step(d, s, e) : E_STORE;
+    bool model = kind == GROKD__FILE_KIND__MODEL;
+    sqlite3_stmt *q = db_bind(d, model ? SQL_MODEL_GET : SQL_CHECKPOINT_GET, e, "ii", run, epoch);
+    int rc = q ? db_step(d, q, e) : E_STORE;
+    *out = '\0';
     if (rc != 1) return rc;
-    db_text(s, 0, stored, sizeof stored);
-    db_done(s);
-    return strcmp(stored, name) == 0;
+    db_text(q, 0, out, KEEP_NAME);
+    db_done(q);
+    return OK;
 }
 
-static int clean_file(struct db *d, const char *folder, enum sql which, const char *file,
-                      struct err *e)
+static int clean_file(struct db *d, Grokd__FileKind kind, const char *file, struct err *e)
 {
-    char path[PATH_MAX], name[KEEP_NAME];
-    int n = snprintf(name, sizeof name, "%s/%s", folder, file);
+    char path[PATH_MAX], name[KEEP_NAME], stored[KEEP_NAME] = "";
+    long long run, epoch;
+    int rc = OK, n = snprintf(name, sizeof name, "%s/%s", place_folder(kind), file);
     if (n >= (int)sizeof name || !isdigit((unsigned char)*file)) return OK;
-    int named = is_named(d, which, name, file, e);
-    if (named) return named < 0 ? named : OK;
-    keep_path(d, name, path);
+    if (sscanf(file, "%lld-%lld", &run, &epoch) == 2) /* every name begins so */
+        rc = stored_path(d, kind, run, epoch, stored, e);
+    if (rc < 0 || strcmp(stored, name) == 0) return rc;
+    place_path(d, name, path);
     log_info("file_removed", "path=%s reason=%s", path, "no row names it");
     unlink(path);
     return OK;
 }
 
-static int clean_folder(struct db *d, const char *folder, enum sql which, struct err *e)
+static int clean_folder(struct db *d, Grokd__FileKind kind, struct err *e)
 {
     char path[PATH_MAX];
     int rc = OK;
-    keep_path(d, folder, path);
+    place_path(d, place_folder(kind), path);
     DIR *list = opendir(path);
     for (struct dirent *x; list && rc == OK && (x = readdir(list));)
-        rc = clean_file(d, folder, which, x->d_name, e);
+        rc = clean_file(d, kind, x->d_name, e);
     if (list) closedir(list);
     return rc;
 }
 
 int keep_clean(struct db *d, struct err *e)
 {
-    int rc = clean_folder(d, "checkpoints", SQL_CHECKPOINT_GET, e);
-    return rc < 0 ? rc : clean_folder(d, "models", SQL_MODEL_GET, e);
+    int rc = clean_folder(d, GROKD__FILE_KIND__CHECKPOINT, e);
+    return rc < 0 ? rc : clean_folder(d, GROKD__FILE_KIND__MODEL, e);
+}
+
+int keep_has(struct db *d, const struct place *p, bool *has, struct err *e)
+{
+    char name[KEEP_NAME], stored[KEEP_NAME];
+    place_name(p, name);
+    int rc = stored_path(d, p->kind, p->run, p->epoch, stored, e);
+    *has = rc == OK && strcmp(stored, name) == 0;
+    return rc;
 }
 
 /* ---- checkpoints ---- */
 
-static int put_row(struct db *d, enum sql which, const struct save *s, int64_t epoch,
-                   const char *name, const struct keep_file *f, struct err *e)
+static int put_row(struct db *d, enum sql which, const struct keep_file *f, struct err *e)
 {
-    return db_do(d, which, e, "iiitti", s->run, epoch, s->attempt, name, f->sha256, f->bytes);
+    const struct place *p = &f->place;
+    return db_do(d, which, e, "iiitti", p->run, p->epoch, p->attempt, f->name, f->sha256, f->bytes);
 }
 
 /* Another attempt's at the same epoch gives way, and all but the newest two. */
@@ -185,44 +170,17 @@ static int passed_over(struct db *d, const struct save *s, int64_t epoch, const 
     return save_event(d, s, "checkpoint", text, e);
 }
 
-/* The path that a row gives the file of an epoch; "": there is none. */
-static int stored_path(struct db *d, enum sql which, int64_t run, int64_t epoch,
-                       char out[KEEP_NAME], struct err *e)
-{
-    sqlite3_stmt *q = db_bind(d, which, e, "ii", run, epoch);
-    int rc = q ? db_step(d, q, e) : E_STORE;
-    *out = '\0';
-    if (rc != 1) return rc;
-    db_text(q, 0, out, KEEP_NAME);
-    db_done(q);
-    return OK;
-}
-
-int keep_has(struct db *d, const struct save *s, int64_t epoch, bool model, bool *has,
-             struct err *e)
-{
-    char name[KEEP_NAME], stored[KEEP_NAME];
-    if (model)
-        model_name(s->run, epoch, name);
-    else
-        checkpoint_name(s, epoch, name);
-    int rc = stored_path(d, model ? SQL_MODEL_GET : SQL_CHECKPOINT_GET, s->run, epoch, stored, e);
-    *has = rc == OK && strcmp(stored, name) == 0;
-    return rc;
-}
-
 int keep_checkpoint(struct db *d, const struct save *s, const Grokd__Epoch *m, struct err *e)
 {
-    char name[KEEP_NAME], before[KEEP_NAME];
+    char before[KEEP_NAME];
     struct err why;
-    struct keep_file f = file_of(m, false);
-    checkpoint_name(s, m->epoch, name);
-    int rc = stored_path(d, SQL_CHECKPOINT_GET, s->run, m->epoch, before, e);
-    bool again = strcmp(before, name) == 0;
+    struct keep_file f = file_of(s, m, GROKD__FILE_KIND__CHECKPOINT);
+    int rc = stored_path(d, f.place.kind, s->run, m->epoch, before, e);
+    bool again = strcmp(before, f.name) == 0;
     if (rc < 0 || (again && f.parts)) return rc; /* its parts are not sent twice */
-    if (write_file(d, s, m->epoch, name, &f, &why) < 0) return passed_over(d, s, m->epoch, &why, e);
+    if (write_file(d, &f, &why) < 0) return passed_over(d, s, m->epoch, &why, e);
     if (*before && !again) rc = doom(d, before, e);
-    if (rc == OK) rc = put_row(d, SQL_CHECKPOINT_PUT, s, m->epoch, name, &f, e);
+    if (rc == OK) rc = put_row(d, SQL_CHECKPOINT_PUT, &f, e);
     return rc < 0 ? rc : drop_older(d, s->run, e);
 }
 
@@ -281,7 +239,7 @@ static int read_checked(const struct db *d, const struct keep_row *r, struct sav
     uint8_t *data = NULL;
     size_t bytes = (size_t)r->bytes;
     bool fits = wire_file_fits(bytes);
-    keep_path(d, r->name, path);
+    place_path(d, r->name, path);
     int rc = hash_file(path, bytes, hex, fits ? &data : NULL, e);
     if (rc == OK && strcmp(hex, r->sha256) != 0)
         rc = err_set(e, E_FILE, "%s: torn: its SHA-256 begins %.12s, the stored one %.12s", path,
@@ -347,7 +305,7 @@ int keep_read(struct db *d, const struct save *s, struct save_answer *a, struct 
     size_t left = (size_t)(r.bytes - s->count), n = left < WIRE_PART ? left : WIRE_PART;
     uint8_t *data = malloc(n);
     if (!data) return err_set(e, E_NOMEM, "no memory for %zu bytes of a checkpoint", n);
-    keep_path(d, r.name, path);
+    place_path(d, r.name, path);
     if ((rc = file_read_at(path, (size_t)s->count, data, n, &why)) < 0) {
         free(data);
         if (rc == E_FULL) return err_set(e, rc, "%s", why.text);
@@ -376,13 +334,11 @@ int keep_find(struct db *d, const struct save *s, struct save_answer *a, struct 
 
 int keep_model(struct db *d, const struct save *s, const Grokd__Epoch *m, struct err *e)
 {
-    char name[KEEP_NAME];
-    struct keep_file f = file_of(m, true);
-    model_name(s->run, m->epoch, name);
-    int rc = write_file(d, s, m->epoch, name, &f, e);
+    struct keep_file f = file_of(s, m, GROKD__FILE_KIND__MODEL);
+    int rc = write_file(d, &f, e);
     if (rc == E_FULL || (rc == E_FILE && f.parts)) return rc;
     if (rc < 0) return e->code = E_STORE;
-    return put_row(d, SQL_MODEL_INSERT, s, m->epoch, name, &f, e);
+    return put_row(d, SQL_MODEL_INSERT, &f, e);
 }
 
 /* ---- runs that begin anew ---- */

@@ -9,7 +9,7 @@
 #ifndef GROKD_COORDINATOR_STORE_KEEP_H
 #define GROKD_COORDINATOR_STORE_KEEP_H
 
-#include "coordinator/store_db.h"
+#include "coordinator/store_place.h"
 
 /* Keeps the checkpoint of an epoch of s->run and s->attempt, and of all the newest two. One that
  * cannot be written is passed over, with a row of events: a run needs none. */
@@ -26,8 +26,7 @@ int keep_find(struct db *d, const struct save *s, struct save_answer *a, struct 
 int keep_read(struct db *d, const struct save *s, struct save_answer *a, struct err *e);
 
 /* Whether a row names the file of this epoch: of a checkpoint, by this attempt. */
-int keep_has(struct db *d, const struct save *s, int64_t epoch, bool model, bool *has,
-             struct err *e);
+int keep_has(struct db *d, const struct place *p, bool *has, struct err *e);
 
 /* Forgets all checkpoints of a run. */
 int keep_forget(struct db *d, int64_t run, struct err *e);
@@ -38,10 +37,6 @@ int keep_wipe_failed(struct db *d, int64_t sweep, struct err *e);
 /* Keeps the weights of an epoch; E_FULL, E_STORE, E_FILE: what should have come before is missing.
  */
 int keep_model(struct db *d, const struct save *s, const Grokd__Epoch *m, struct err *e);
-
-/* The path of a file in the folder of the database, and the folder of a path, made if need be. */
-void keep_path(const struct db *d, const char *name, char *out);
-int keep_folder_of(const char *path, struct err *e);
 
 /* After a commit the files of dropped rows are removed, after a rollback they stay. */
 void keep_settle(struct db *d, bool committed);

@@ -111,10 +111,11 @@ static int save_part(struct db *d, const struct save *s, struct save_answer *a, 
     const Grokd__Part *m = s->message->part;
     int rc = current(d, s, a, e);
     if (rc < 0 || a->verdict == VERDICT_STALE) return rc;
-    a->model = m->kind == GROKD__FILE_KIND__MODEL;
+    struct place place = {.run = s->run, .attempt = s->attempt, .epoch = m->epoch, .kind = m->kind};
+    a->file_kind = m->kind;
     a->epoch = m->epoch;
-    rc = keep_has(d, s, m->epoch, a->model, &has, e);
-    if (rc < 0 || !has) return rc < 0 ? rc : upload_part(d, m, a, e);
+    rc = keep_has(d, &place, &has, e);
+    if (rc < 0 || !has) return rc < 0 ? rc : upload_part(d, &place, m, a, e);
     a->held = m->size;
     return OK;
 }

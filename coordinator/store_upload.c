@@ -3,10 +3,8 @@
 #include "coordinator/store_upload.h"
 
 #include "common/file.h"
-#include "coordinator/store_keep.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,17 +13,21 @@
 static void part_path(const struct db *d, const struct upload *u, char out[PATH_MAX])
 {
     char name[KEEP_NAME];
-    snprintf(name, sizeof name, "%s/%" PRId64 "-%" PRId64 "-%" PRId64 ".part",
-             u->model ? "models" : "checkpoints", u->run, u->epoch, u->attempt);
-    keep_path(d, name, out);
+    place_part_name(&u->place, name);
+    place_path(d, name, out);
 }
 
-static struct upload *find(const struct db *d, const struct upload *like)
+static bool same_kind(const struct place *a, const struct place *b)
+{
+    return a->run == b->run && a->kind == b->kind;
+}
+
+static struct upload *find(const struct db *d, const struct place *p, size_t size)
 {
     for (size_t i = 0; i < d->upload_count; i++) {
         struct upload *u = &d->uploads[i];
-        if (u->run == like->run && u->model == like->model && u->attempt == like->attempt &&
-            u->epoch == like->epoch && u->size == like->size)
+        if (same_kind(&u->place, p) && u->place.attempt == p->attempt &&
+            u->place.epoch == p->epoch && u->size == size)
             return u;
     }
     return NULL;
@@ -40,22 +42,22 @@ static void drop(struct db *d, struct upload *u)
 }
 
 /* Of a run and kind one is under way; those that have their names wait for the commit beside it. */
-static void make_way(struct db *d, const struct upload *coming)
+static void make_way(struct db *d, const struct place *coming)
 {
     for (size_t i = d->upload_count; i-- > 0;) {
         struct upload *u = &d->uploads[i];
-        if (u->run == coming->run && u->model == coming->model && !u->placed) drop(d, u);
+        if (same_kind(&u->place, coming) && !u->placed) drop(d, u);
     }
 }
 
-static struct upload *begin(struct db *d, const struct upload *coming)
+static struct upload *begin(struct db *d, const struct place *p, size_t size)
 {
-    make_way(d, coming);
+    make_way(d, p);
     struct upload *more = realloc(d->uploads, (d->upload_count + 1) * sizeof *more);
     if (!more) return NULL;
     d->uploads = more;
     struct upload *u = &more[d->upload_count++];
-    *u = *coming;
+    *u = (struct upload){.place = *p, .size = size};
     hash_start(&u->hash);
     return u;
 }
@@ -64,7 +66,7 @@ static int add(struct db *d, struct upload *u, const Grokd__Part *m, struct err 
 {
     char path[PATH_MAX];
     part_path(d, u, path);
-    int rc = u->held ? OK : keep_folder_of(path, e);
+    int rc = u->held ? OK : place_make_folder(path, e);
     if (rc == OK) rc = file_add(path, u->held, m->data.data, m->data.len, 0644, e);
     if (rc < 0) return rc;
     hash_add(&u->hash, m->data.data, m->data.len);
@@ -91,15 +93,11 @@ static int again(struct db *d, struct upload *u, struct save_answer *a)
     return OK;
 }
 
-int upload_part(struct db *d, const Grokd__Part *m, struct save_answer *a, struct err *e)
+int upload_part(struct db *d, const struct place *place, const Grokd__Part *m,
+                struct save_answer *a, struct err *e)
 {
-    struct upload it = {.run = m->run,
-                        .attempt = m->attempt,
-                        .epoch = m->epoch,
-                        .model = m->kind == GROKD__FILE_KIND__MODEL,
-                        .size = m->size};
-    struct upload *u = find(d, &it);
-    if (!u && !m->offset && !(u = begin(d, &it)))
+    struct upload *u = find(d, place, m->size);
+    if (!u && !m->offset && !(u = begin(d, place, m->size)))
         return err_set(e, E_NOMEM, "no memory for a file in parts");
     a->held = u ? u->held : 0;
     if (m->offset > a->held) a->verdict = VERDICT_GAP;
@@ -107,22 +105,20 @@ int upload_part(struct db *d, const Grokd__Part *m, struct save_answer *a, struc
     int rc = add(d, u, m, e);
     a->held = u->held;
     if (rc == OK) return rc;
-    if (u->model && rc == E_FILE && u->held) return again(d, u, a);
-    if (u->model) return rc == E_FULL ? rc : (e->code = E_STORE);
-    lose(d, u, e);
-    a->held = u->held;
-    return OK;
+    if (place->kind == GROKD__FILE_KIND__CHECKPOINT) {
+        lose(d, u, e);
+        a->held = u->held;
+        return OK;
+    }
+    if (rc == E_FILE && u->held) return again(d, u, a);
+    return rc == E_FULL ? rc : (e->code = E_STORE);
 }
 
-int upload_place(struct db *d, const struct save *s, int64_t epoch, bool model,
-                 const Grokd__File *file, const char *path, struct err *e)
+int upload_place(struct db *d, const struct place *place, const Grokd__File *file, const char *path,
+                 struct err *e)
 {
     char beside[PATH_MAX], hex[HASH_HEX];
-    struct upload *u = find(d, &(struct upload){.run = s->run,
-                                                .attempt = s->attempt,
-                                                .epoch = epoch,
-                                                .model = model,
-                                                .size = file->size});
+    struct upload *u = find(d, place, file->size);
     if (!u || u->held != u->size)
         return err_set(e, E_FILE, "%zu of %" PRIu64 " bytes of %s came", u ? u->held : 0,
                        file->size, path);
@@ -142,7 +138,7 @@ int upload_place(struct db *d, const struct save *s, int64_t epoch, bool model,
 void upload_end(struct db *d, int64_t run)
 {
     for (size_t i = 0; i < d->upload_count; i++)
-        if (d->uploads[i].run == run) d->uploads[i].over = true;
+        if (d->uploads[i].place.run == run) d->uploads[i].over = true;
 }
 
 void upload_settle(struct db *d, bool committed)

@@ -9,11 +9,10 @@
 #define GROKD_COORDINATOR_STORE_UPLOAD_H
 
 #include "common/hash.h"
-#include "coordinator/store_db.h"
+#include "coordinator/store_place.h"
 
 struct upload {
-    int64_t run, attempt, epoch;
-    bool model; /* else a checkpoint */
+    struct place place;
     size_t size, held;
     struct hash hash; /* of what is held */
     struct err why;   /* of a checkpoint that could not be written: the code is not OK */
@@ -24,13 +23,14 @@ struct upload {
 /* Takes a part; fills a->held, and a->verdict with VERDICT_GAP if the part does not follow that. A
  * checkpoint that cannot be written counts as held, so that its run goes on; a model: E_FULL,
  * E_STORE. */
-int upload_part(struct db *d, const Grokd__Part *m, struct save_answer *a, struct err *e);
+int upload_part(struct db *d, const struct place *place, const Grokd__Part *m,
+                struct save_answer *a, struct err *e);
 
 /* Makes the file durable under `path`, if all of it is there and its hash is right; else E_FILE
  * with what is wrong, or what the disk said, be it to a part. May be called again until the commit.
  */
-int upload_place(struct db *d, const struct save *s, int64_t epoch, bool model,
-                 const Grokd__File *file, const char *path, struct err *e);
+int upload_place(struct db *d, const struct place *place, const Grokd__File *file, const char *path,
+                 struct err *e);
 
 /* The attempt has ended: nothing of it comes any more. */
 void upload_end(struct db *d, int64_t run);

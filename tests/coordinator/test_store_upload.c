@@ -44,7 +44,7 @@ static void part(struct help *h, int64_t attempt, int64_t epoch, Grokd__FileKind
     assert_int_equal(a.kind, SAVE_PART);
     assert_int_equal(a.verdict, verdict);
     assert_int_equal(a.epoch, verdict == VERDICT_STALE ? -1 : epoch);
-    assert_int_equal(a.model, verdict != VERDICT_STALE && kind == MODEL);
+    assert_int_equal(a.file_kind, verdict == VERDICT_STALE ? CHECKPOINT : kind);
     assert_int_equal(a.held, held);
 }
 
