@@ -70,10 +70,7 @@ static int wait_until_written(struct store *s, uint64_t ticket, struct err *e)
         int rc = store_collect(s, &r, e);
         store_result_free(&r);
         if (rc < 0) return rc;
-        if (r.full)
-            return err_set(e, E_FULL,
-                           "the disk is full, no descriptor is free, or another process "
-                           "writes");
+        if (r.full) return err_set(e, E_FULL, "%s", r.why.text);
     } while (r.ticket < ticket || r.busy);
     return OK;
 }

@@ -204,12 +204,13 @@ static int stiff(struct hub *h, uint64_t peer, const struct hub_command *x, stru
 }
 
 /* Who we are, and behind a colon what keeps us from going on. */
-static const char *greeting(const struct hub *h)
+static int greet(struct hub *h, uint64_t peer, struct err *e)
 {
-    return h->full ? "grokd-coord " GROKD_VERSION ": "
-                     "nothing is handed out or acknowledged: the disk is full, no descriptor is "
-                     "free, or another process writes results.db"
-                   : "grokd-coord " GROKD_VERSION;
+    char text[sizeof h->why.text + 128] = "grokd-coord " GROKD_VERSION;
+    if (h->full)
+        snprintf(text, sizeof text, "grokd-coord %s: nothing is handed out or acknowledged: %s",
+                 GROKD_VERSION, h->why.text);
+    return reply(h, peer, SEND_ANSWER, 0, text, e);
 }
 
 /* A list that cannot be read changes nothing. One that can is in force at once, whatever becomes of
@@ -236,7 +237,7 @@ static int command(struct hub *h, uint64_t peer, const Grokd__Command *m, struct
     struct err why = {0};
     int rc = hub_command_read(&x, m, &why);
     if (rc < 0) return reply(h, peer, SEND_ANSWER, err_exit_code(rc), why.text, e);
-    if (x.kind == COMMAND_PING) return reply(h, peer, SEND_ANSWER, 0, greeting(h), e);
+    if (x.kind == COMMAND_PING) return greet(h, peer, e);
     if (x.kind == COMMAND_STOP) {
         h->stop = true;
         return reply(h, peer, SEND_ANSWER, 0, "stopping", e);
@@ -339,6 +340,7 @@ int hub_collect(struct hub *h, struct moment at, struct err *e)
         h->busy = r.busy;
         if (r.ticket > h->durable) h->durable = r.ticket;
         release(h);
+        h->why = r.why;
         rc = note_full(h, r.full, at, e);
     }
     store_result_free(&r);

@@ -54,7 +54,8 @@ struct hub {
     size_t first, count, room;
     uint64_t submitted, durable; /* tickets */
     int64_t epochs;              /* reported since the start */
-    bool full;                   /* the store waits: for room, or for another writer to end */
+    bool full;                   /* the store waits */
+    struct err why;              /* if full: for what to be over */
     bool busy;                   /* the store writes statistics of a sweep that is over */
     bool stop;                   /* somebody asked us to end */
 };

@@ -185,11 +185,13 @@ static int batch_first(struct store *s, struct ticket *first, struct err *e)
 
 /* ---- what the caller sees ---- */
 
-static void publish_full(struct store *s, bool full)
+/* The store waits, and for what. */
+static void publish_full(struct store *s, const struct err *why)
 {
     lock_take(s->lock);
-    bool changed = s->out.full != full;
-    s->out.full = full;
+    bool changed = !s->out.full || strcmp(s->out.why.text, why->text) != 0;
+    s->out.full = true;
+    s->out.why = *why;
     lock_leave(s->lock);
     if (changed) bell_ring(s->bell);
 }
@@ -239,7 +241,7 @@ static int wait_for_room(struct store *s, struct err *e)
     while (rc == E_FULL) {
         batch_undo(s);
         if (atomic_load(&s->closing)) break;
-        publish_full(s, true);
+        publish_full(s, e);
         nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * 1000000L}, NULL);
         rc = batch_repeat(s, e);
     }

@@ -3,10 +3,10 @@
  * every checkpoint, and groups what waits: 200 rows or 5 ms, synchronous=FULL.
  *
  * The caller's thread hands over saves and gets a ticket; when `fd` becomes readable it collects
- * answers. A ticket is durable when store_collect returned it. A full disk, or no
- * descriptor for a file: the batch is tried again until there is, store_collect says so. Any other
- * error of the disk: E_STORE from store_collect, and the process must end; memory is never rolled
- * back.
+ * answers. A ticket is durable when store_collect returned it. A full disk, no descriptor for a
+ * file, another process that writes: the batch is tried again until that is over, store_collect
+ * says so. Any other error of the disk: E_STORE from store_collect, and the process must end;
+ * memory is never rolled back.
  */
 #ifndef GROKD_COORDINATOR_STORE_H
 #define GROKD_COORDINATOR_STORE_H
@@ -32,9 +32,9 @@ struct store_result {
     uint64_t ticket;             /* everything up to here is durable */
     struct save_answer *answers; /* of the tickets since the last call, in order */
     size_t answer_count;
-    bool full; /* the disk is full, no descriptor is free, or another process writes: nothing moves
-                * until that is over */
-    bool busy; /* statistics of a sweep are being written, between the tickets */
+    bool full;      /* the store waits, and nothing moves meanwhile */
+    struct err why; /* if full: for what to be over */
+    bool busy;      /* statistics of a sweep are being written, between the tickets */
 };
 
 /* Opens or makes the database (gives), starts the thread. A foreign or newer file: E_STORE,

@@ -49,7 +49,9 @@ static void append(struct store_result *to, struct store_result *from)
     if (from->answer_count)
         memcpy(all + to->answer_count, from->answers, from->answer_count * sizeof *all);
     free(from->answers);
-    *to = (struct store_result){from->ticket, all, count, from->full, from->busy};
+    *to = *from;
+    to->answers = all;
+    to->answer_count = count;
 }
 
 struct store_result help_store(struct help *h, struct save *saves, size_t count)

@@ -92,6 +92,22 @@ void test_answers_of_which_nothing_is_stored_do_not_wait_for_the_store(void **st
     rig_close(&r);
 }
 
+void test_the_owner_is_told_what_the_store_waits_for(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_open(&r, 1);
+    assert_null(strchr(answer_at_once(&r, "ping"), ':'));
+    r.hub.full = true;
+    err_set(&r.hub.why, E_FULL, "results.db: database is locked");
+    assert_non_null(strstr(answer_at_once(&r, "ping"),
+                           ": nothing is handed out or acknowledged: results.db: database is "
+                           "locked"));
+    r.hub.full = false;
+    assert_null(strchr(answer_at_once(&r, "ping"), ':'));
+    rig_close(&r);
+}
+
 void test_commands_steer_sweeps_and_runs(void **state)
 {
     (void)state;

@@ -85,6 +85,8 @@ static struct save_answer waits_for_descriptors(struct help *h, struct save *sav
     struct pollfd p = {.fd = store_fd(h->store), .events = POLLIN};
     while (r.ticket < ticket) {
         int rc = poll(&p, 1, 10000) == 1 ? store_collect(h->store, &r, &e) : E_STATE;
+        if (r.full && !strstr(r.why.text, "Too many open files"))
+            fail_msg("it says '%s'", r.why.text);
         if (r.full || rc < 0) leave_descriptors();
         if (rc < 0) fail_msg("%s", rc == E_STATE ? "nothing came of it" : e.text);
         assert_true(r.ticket < ticket || !taken[LIMIT - 1]);
