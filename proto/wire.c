@@ -18,7 +18,7 @@
 #include <string.h>
 
 #define ARGUMENT_LIMIT 4096        /* bytes of one argument of Work or Command */
-#define TEXT_LIMIT     (2u << 20)  /* bytes of a log or a sweep file */
+#define TEXT_LIMIT     (2u << 20)  /* bytes of a sweep file */
 #define IDS_LIMIT      256         /* values of one epoch; keeps the search for twins short */
 #define FEATURES_LIMIT 2048        /* features of one epoch */
 #define HOLDINGS_LIMIT 16384       /* runs of one worker: each is answered */
@@ -248,7 +248,7 @@ static const char *ended_fault(const Grokd__Ended *m)
     if (m->epoch < -1) return "an epoch below -1";
     if (m->has_seconds && !(m->seconds >= 0 && isfinite(m->seconds))) return "seconds below 0";
     if (!name_ok(m->reason)) return "a reason that is too long or not plain text";
-    return text_ok(m->log, TEXT_LIMIT, true) ? NULL : "a log that is too long or no text";
+    return text_ok(m->log, WIRE_LOG, true) ? NULL : "a log that is above 1 MiB or no text";
 }
 
 static const char *command_fault(const Grokd__Command *m)

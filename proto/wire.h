@@ -20,7 +20,8 @@
 #define WIRE_SMALL (1u << 20)  /* most that a message about one epoch holds beside its files */
 #define WIRE_PART  (1u << 20)  /* bytes of a file in one Part */
 #define WIRE_FILE  (1u << 30)  /* bytes of the largest file that comes in parts */
-#define WIRE_NAME  256 /* bytes of a name, host, reason; logs and sweep files may be longer */
+#define WIRE_LOG   (1u << 20)  /* bytes of the longest log of a run */
+#define WIRE_NAME  256         /* bytes of a name, host, reason; sweep files may be longer */
 
 typedef Grokd__Envelope wire_envelope;
 

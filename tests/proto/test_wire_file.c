@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* wire: messages about files: what cannot be is refused. */
+/* wire: messages about files and logs: what cannot be is refused. */
 #include "proto/wire.h"
 #include "tests/test.h"
 
@@ -159,4 +159,25 @@ void test_work_has_a_checkpoint_or_says_how_large_it_is(void **state)
     x.has_checkpoint = 1;
     x.checkpoint = (ProtobufCBinaryData){1, &byte};
     assert_true(refused(&m));
+}
+
+void test_a_log_is_a_mebibyte_at_most(void **state)
+{
+    (void)state;
+    wire_envelope m = GROKD__ENVELOPE__INIT;
+    Grokd__Ended x = GROKD__ENDED__INIT;
+    x.log = malloc(WIRE_LOG + 2);
+    assert_non_null(x.log);
+    memset(x.log, 'x', WIRE_LOG + 1);
+    x.log[WIRE_LOG] = '\0';
+    m.major = WIRE_MAJOR;
+    m.body_case = GROKD__ENVELOPE__BODY_ENDED;
+    m.ended = &x;
+    x.run = x.attempt = 1;
+    assert_false(refused(&m));
+    x.log[WIRE_LOG] = 'x';
+    x.log[WIRE_LOG + 1] = '\0';
+    assert_true(refused(&m));
+    assert_non_null(strstr(e.text, "a log that is above 1 MiB or no text"));
+    free(x.log);
 }
