@@ -67,7 +67,8 @@ struct outbox {
 int outbox_epochs(struct outbox *b, const Grokd__Epochs *m, struct err *e);
 int outbox_ended(struct outbox *b, const Grokd__Ended *m, struct err *e);
 
-/* A part of a file of a later message. E_PROTO: it does not follow the one before. */
+/* A part of a file of a later message. E_PROTO: it does not follow the one before, or is of a file
+ * of no bytes. */
 int outbox_part(struct outbox *b, const Grokd__Part *m, struct err *e);
 
 /* Whether every file that the message names has come. */

@@ -49,6 +49,7 @@ static struct outbox_file *begin(struct outbox *b, const Grokd__Part *m)
 int outbox_file_part(struct outbox *b, const Grokd__Part *m, struct err *e)
 {
     struct outbox_file *f = find(b, m->kind, m->epoch);
+    if (m->size == 0) return err_set(e, E_PROTO, "part of a file of no bytes");
     if (!f && m->offset == 0 && !(f = begin(b, m)))
         return err_set(e, E_NOMEM, "outbox: no memory for %" PRIu64 " bytes", m->size);
     if (!f || f->size != m->size || f->filled != m->offset || m->data.len > f->size - f->filled)

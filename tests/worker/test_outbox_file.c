@@ -239,6 +239,8 @@ void test_parts_that_do_not_follow_are_refused_and_files_that_never_came_are_mis
     m.n_epochs = 1;
     m.epochs = list;
     assert_false(outbox_files_came(&b, &m));
+    assert_int_equal(part(&b, CHECKPOINT, 5, 0, 0, 0), E_PROTO); /* how a file is said to be gone */
+    assert_null(b.files);
     assert_int_equal(part(&b, CHECKPOINT, 5, 4, 4, 8), E_PROTO);
     assert_int_equal(part(&b, CHECKPOINT, 5, 0, 4, 8), OK);
     assert_false(outbox_files_came(&b, &m));
