@@ -56,8 +56,10 @@ static void take_part(struct sim *w, struct sim_slot *t, const Grokd__Part *m)
 {
     size_t at = sizeof t->file - t->file_left;
     if (m->run != t->run || m->attempt != t->attempt || m->offset != at ||
-        m->size != sizeof t->file)
+        m->size != sizeof t->file) {
         sim_wrong(w, "run %lld got a part that does not follow", (long long)t->run);
+        return;
+    }
     memcpy((char *)&t->file + at, m->data.data, m->data.len);
     t->file_left -= m->data.len;
     if (t->file_left) return;
@@ -210,6 +212,8 @@ static void train(struct sim *w, int place, uint32_t i)
     Grokd__Epochs x = GROKD__EPOCHS__INIT;
     Grokd__Epoch epoch = GROKD__EPOCH__INIT, *list[] = {&epoch};
     uint32_t id = METRIC_train_loss;
+    if (t->file_left)
+        sim_wrong(w, "run %lld trains before its checkpoint has come", (long long)t->run);
     t->chain = sim_mix64(t->chain ^ ((uint64_t)t->run << 32 | (uint64_t)t->next));
     double value = oracle_value(t->chain);
     if (t->bad && sim_below(w, 3) == 0) {
