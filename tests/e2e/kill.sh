@@ -4,6 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 SWEEP=$ROOT/tests/e2e/small.yaml
 QUICK="--heartbeat 200ms --lease 2s"
+PATIENT="--heartbeat 500ms --lease 10s" # where none may run out, on a slow machine neither
 
 # half_way: some run has stored epochs and is still going.
 half_way() { holds "SELECT count(*) FROM runs WHERE state = 'running' AND epochs_done BETWEEN 100 AND 4000"; }
@@ -31,14 +32,14 @@ test_slots_do_not_outlive_their_daemon() {
 }
 
 test_the_coordinator_killed_half_way_continues_with_the_same_command() {
-    coord --exit-when-done $QUICK "$SWEEP"
+    coord --exit-when-done $PATIENT "$SWEEP"
     worker one -j 2
     await 30 half_way
     kill -9 "$coord_PID"
     wait "$coord_PID" || true
     local endpoint
     endpoint=$(sed -n 's/^listening on //p' "$DIR/coord.out")
-    start coord "$BUILD/grokd-coord" --dir "$DIR/data" --listen "$endpoint" --exit-when-done $QUICK "$SWEEP"
+    start coord "$BUILD/grokd-coord" --dir "$DIR/data" --listen "$endpoint" --exit-when-done $PATIENT "$SWEEP"
     ends coord 0
     # The worker stayed and went on with its runs: no attempt was lost.
     is "SELECT count(*) FROM attempts WHERE outcome = 'lost'" 0
@@ -46,7 +47,7 @@ test_the_coordinator_killed_half_way_continues_with_the_same_command() {
 }
 
 test_a_slot_killed_costs_that_attempt_and_the_daemon_lives() {
-    coord --exit-when-done $QUICK "$SWEEP"
+    coord --exit-when-done $PATIENT "$SWEEP"
     worker one -j 2
     await 30 half_way
     kill -9 "$(pgrep -P "$one_PID" | head -1)"
@@ -122,13 +123,13 @@ test_a_worker_that_stood_still_past_its_lease_is_not_believed() {
     same_as_undisturbed
 }
 
-# The three seconds are the fault: they are longer than the lease.
+# The six seconds are the fault: they are longer than the lease.
 test_a_coordinator_that_stood_still_past_the_leases_takes_no_run_away() {
-    coord --exit-when-done $QUICK "$SWEEP"
+    coord --exit-when-done --heartbeat 500ms --lease 5s "$SWEEP"
     worker one -j 2
     await 30 half_way
     kill -STOP "$coord_PID"
-    sleep 3
+    sleep 6
     kill -CONT "$coord_PID"
     ends coord 0
     is "SELECT count(*) FROM attempts WHERE outcome = 'lost'" 0
