@@ -2,6 +2,7 @@
 /* The hub on a real database: what is decided is told only when it is on the disk, and work goes
  * out with the checkpoint that was found for it. The hub learns that something is durable in a
  * collect: what has left before was said too early. */
+#include "common/clock.h"
 #include "tests/coordinator/hub_rig.h"
 
 #include <stdio.h>
@@ -114,6 +115,15 @@ static void report_with_checkpoint(struct rig *r, const char *bytes)
     rig_give(r, 7, false, &m);
 }
 
+/* Until a third attempt is on the disk, of which nothing is collected. */
+static void await_third(const struct rig *r)
+{
+    for (int64_t start = clock_now_ms(); help_int(&r->base, "SELECT attempt FROM runs") < 3;)
+        if (clock_now_ms() - start > 20000)
+            fail_msg("after 20 s the run is at attempt %lld",
+                     (long long)help_int(&r->base, "SELECT attempt FROM runs"));
+}
+
 /* Attempt 2 is over before its work has left, and both are found on the disk at once. */
 void test_each_of_two_attempts_under_way_gets_its_checkpoint(void **state)
 {
@@ -130,7 +140,7 @@ void test_each_of_two_attempts_under_way_gets_its_checkpoint(void **state)
     rig_hello(&r, 8, 0, 0);
     goodbye(&r, 8);
     rig_hello(&r, 9, 0, 0);
-    while (help_int(&r.base, "SELECT attempt FROM runs") < 3) continue;
+    await_third(&r);
     rig_settle(&r);
     for (size_t i = 0; i < r.sent_count; i++) {
         if (r.sent[i]->body_case != GROKD__ENVELOPE__BODY_WORK) continue;
