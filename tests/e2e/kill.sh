@@ -93,9 +93,9 @@ test_workers_told_to_leave_with_nobody_at_the_other_end_leave() {
     worker two -j 1
     await 30 holds "SELECT count(*) = 2 FROM runs WHERE state = 'running' AND epochs_done > 0"
     kill -STOP "$coord_PID"
-    leaves one 5
+    leaves one 15
     kill -9 "$coord_PID"
-    leaves two 5
+    leaves two 15
 }
 
 test_a_coordinator_told_to_leave_with_nobody_at_the_other_end_leaves() {
@@ -105,7 +105,7 @@ test_a_coordinator_told_to_leave_with_nobody_at_the_other_end_leaves() {
     await 30 holds "SELECT count(*) = 2 FROM runs WHERE state = 'running' AND epochs_done > 0"
     kill -9 "$one_PID"
     kill -STOP "$two_PID"
-    leaves coord 5
+    leaves coord 8
     sound
     kept "$DIR/ledger"
 }

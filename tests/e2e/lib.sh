@@ -20,14 +20,17 @@ start() {
     PIDS+=($!)
 }
 
-# await SECONDS COMMAND...: until the command succeeds; the clock only bounds the wait, generously, since a
-# machine that others use may be several times slower.
-await() {
-    local limit=$((SECONDS + 4 * $1)); shift
+# within SECONDS COMMAND...: until the command succeeds, which may take so long.
+within() {
+    local limit=$((SECONDS + $1)); shift
     until "$@" 2>/dev/null; do
         [ $SECONDS -lt $limit ] || { echo "# waited in vain for: $*"; return 1; }
     done
 }
+
+# await SECONDS COMMAND...: ... the clock only bounds the wait, generously, since a machine that others use may be
+# several times slower.
+await() { within $((4 * $1)) "${@:2}"; }
 
 # listening: the coordinator's endpoint, once it says so.
 listening() { grep -q '^listening on tcp://' "$DIR/coord.out"; }
@@ -59,7 +62,7 @@ departed() { local pid=${1}_PID; ! kill -0 "${!pid}" 2>/dev/null; }
 leaves() {
     local pid=${1}_PID
     kill -TERM "${!pid}"
-    await "$2" departed "$1"
+    within "$2" departed "$1"
     ends "$1" 0
 }
 
