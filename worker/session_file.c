@@ -4,6 +4,8 @@
  * and its run waits for the last. */
 #include "worker/session_state.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,17 +21,6 @@ int session_file_got(struct session *s, struct session_turn *t)
 }
 
 /* ---- in ---- */
-
-int session_file_begin(struct session_run *r, const Grokd__Work *w, struct err *e)
-{
-    r->fetch.asked_ms = -1;
-    if (!w->has_checkpoint_size) return OK;
-    r->fetch.size = w->checkpoint_size;
-    r->fetch.data = malloc(r->fetch.size);
-    return r->fetch.data ? OK
-                         : err_set(e, E_NOMEM, "session: no memory for a checkpoint of %zu bytes",
-                                   r->fetch.size);
-}
 
 void session_file_forget(struct session_run *r)
 {
@@ -54,6 +45,21 @@ int session_file_fetch(struct session *s, struct session_turn *t, struct session
     m.fetch = &fetch;
     r->fetch.asked_ms = t->now_ms;
     return session_say_message(t, SESSION_ACT_SEND, 0, &m);
+}
+
+/* Where memory is short the run has to go on elsewhere. */
+int session_file_begin(struct session *s, struct session_turn *t, struct session_run *r)
+{
+    const Grokd__Work *w = t->event->message->work;
+    if (!w->has_checkpoint_size) return OK;
+    if (!(r->fetch.data = malloc(w->checkpoint_size))) {
+        char reason[WIRE_NAME];
+        snprintf(reason, sizeof reason, "no memory for its checkpoint of %" PRIu64 " bytes",
+                 w->checkpoint_size);
+        return session_run_end_as(s, t, r, GROKD__OUTCOME__LOST, reason, NULL);
+    }
+    r->fetch.size = w->checkpoint_size;
+    return session_file_fetch(s, t, r);
 }
 
 /* The file is gone, or is another one: the run begins anew. */

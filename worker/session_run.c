@@ -75,9 +75,7 @@ static int run_hold(struct session *s, const Grokd__Work *w, struct session_run 
     m.body_case = GROKD__ENVELOPE__BODY_WORK;
     m.work = (Grokd__Work *)(uintptr_t)w;
     int rc = wire_pack(&m, &r->work, &r->work_size, e);
-    if (rc == OK) rc = session_file_begin(r, w, e);
     if (rc < 0) {
-        free(r->work);
         free(r);
         return rc;
     }
@@ -85,6 +83,7 @@ static int run_hold(struct session *s, const Grokd__Work *w, struct session_run 
     r->attempt = w->attempt;
     r->epoch = -1;
     r->slot = SESSION_NO_SLOT;
+    r->fetch.asked_ms = -1;
     r->box.part_bytes = s->set.part_bytes;
     snprintf(r->family, sizeof r->family, "%s", w->blas->family);
     struct session_run **last = &s->runs;
@@ -126,7 +125,7 @@ int session_run_work(struct session *s, struct session_turn *t)
                  w->blas->family);
         return session_run_end_as(s, t, r, GROKD__OUTCOME__LOST, reason, NULL);
     }
-    rc = session_file_fetch(s, t, r);
+    rc = session_file_begin(s, t, r);
     return rc < 0 ? rc : session_slot_hand_out(s, t);
 }
 

@@ -125,7 +125,8 @@ size_t session_run_share(const struct session *s);
 
 int session_file_got(struct session *s, struct session_turn *t);
 int session_file_part(struct session *s, struct session_turn *t);
-int session_file_begin(struct session_run *r, const Grokd__Work *w, struct err *e);
+/* Asks for the first part of the checkpoint that the Work names, if it does. */
+int session_file_begin(struct session *s, struct session_turn *t, struct session_run *r);
 bool session_file_awaited(const struct session_run *r);
 /* Asks for the next part, if one is awaited. */
 int session_file_fetch(struct session *s, struct session_turn *t, struct session_run *r);

@@ -95,6 +95,67 @@ void test_a_checkpoint_that_is_gone_or_another_one_lets_the_run_begin_anew(void 
     PLAY(1, other);
 }
 
+/* Sanitizers, too, have to say no as the system does. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return __asan_default_options();
+}
+
+static void hear(struct session *s, int body, void *part, struct session_actions *out)
+{
+    struct err e;
+    wire_envelope m = GROKD__ENVELOPE__INIT;
+    m.body_case = (Grokd__Envelope__BodyCase)body;
+    m.welcome = part;
+    session_actions_clear(out);
+    assert_int_equal(
+        session_on(s, &(struct session_event){SESSION_EVENT_LINK, .message = &m}, 10, out, &e), OK);
+}
+
+/* More than any machine has; a message that comes through the wire may not say so much. */
+void test_a_run_whose_checkpoint_finds_no_memory_is_lost_alone(void **state)
+{
+    (void)state;
+    struct err e;
+    struct session *s;
+    struct session_settings set;
+    struct session_actions out = {0};
+    Grokd__Welcome welcome = GROKD__WELCOME__INIT;
+    Grokd__Work work = GROKD__WORK__INIT;
+    Grokd__Blas blas = GROKD__BLAS__INIT;
+    wire_envelope *m;
+    script_settings(&set, 1);
+    assert_int_equal(session_open(&s, &set, 0, &e), OK);
+    assert_int_equal(session_on(s, &(struct session_event){SESSION_EVENT_START}, 0, &out, &e), OK);
+    hear(s, GROKD__ENVELOPE__BODY_WELCOME, &welcome, &out);
+    blas.family = set.blas[0].family;
+    blas.fingerprint = set.blas[0].fingerprint;
+    work.blas = &blas;
+    work.run = 7;
+    work.attempt = 2;
+    work.has_checkpoint_size = 1;
+    work.checkpoint_size = 1ull << 62;
+    hear(s, GROKD__ENVELOPE__BODY_WORK, &work, &out);
+    size_t i = 0;
+    while (i < out.count && out.list[i].kind != SESSION_ACT_SEND) i++;
+    assert_true(i < out.count);
+    assert_int_equal(wire_unpack(&m, out.list[i].bytes, out.list[i].size, &e), OK);
+    assert_int_equal(m->body_case, GROKD__ENVELOPE__BODY_ENDED);
+    assert_int_equal(m->ended->outcome, GROKD__OUTCOME__LOST);
+    assert_string_equal(m->ended->reason,
+                        "no memory for its checkpoint of 4611686018427387904 bytes");
+    wire_free(&m);
+    session_actions_free(&out);
+    session_close(&s);
+}
+
 void test_a_file_leaves_before_its_epoch_and_the_end_behind_both(void **state)
 {
     (void)state;
