@@ -70,9 +70,12 @@ void test_a_file_that_is_no_database_is_left_as_it_is(void **state)
 void test_a_newer_database_is_left_as_it_is(void **state)
 {
     (void)state;
-    refused_untouched("sqlite3 $DB 'PRAGMA application_id = 0x47524b44; PRAGMA user_version = 3; "
-                      "CREATE TABLE t (x)'",
-                      "use a newer grokd");
+    char command[128];
+    snprintf(command, sizeof command,
+             "sqlite3 $DB 'PRAGMA application_id = %d; PRAGMA user_version = %d; "
+             "CREATE TABLE t (x)'",
+             SAVE_APPLICATION_ID, SAVE_VERSION + 1);
+    refused_untouched(command, "use a newer grokd");
 }
 
 /* The raised version stands in the log alone: a copy of file and log while a writer is at it. */

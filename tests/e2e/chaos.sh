@@ -76,7 +76,6 @@ tend() {
 
 # ---- faults; each ends with everything as it was, and fails if it changed nothing
 
-
 kill_worker() { local w; w=$(worker_name); kill -9 "$(pid_of "$w")" || return; gone "$w" 137; start_worker "$w"; }
 kill_coordinator() {
     kill -9 "$coord_PID" || return
