@@ -8,30 +8,19 @@
 #include <string.h>
 
 enum session_table_event {
-    EV_START,
-    EV_WELCOME,
-    EV_UNKNOWN, /* Refuse "hello": the coordinator does not know us (any more) */
-    EV_REFUSED,
-    EV_HEARTBEAT,
-    EV_WORK,
-    EV_ACK,
-    EV_STOP,
-    EV_GOT,
-    EV_PART,
-    EV_UNSENT,
-    EV_TICK,
-    EV_TERMINATE,
-    EV_SILENT,
-    EV_DRAINED,
-    EV_OTHER
+#define SESSION_EVENT(event, name) EV_##event,
+#include "worker/session.def"
 };
 
-static const char *const state_name[] = {"disconnected", "greeting", "working", "draining", "over"};
+static const char *const state_name[] = {
+#define SESSION_STATE(state, name) name,
+#include "worker/session.def"
+};
+
 static const char *const event_name[] = {
-    "a start",        "Welcome", "Refuse hello", "Refuse",  "Heartbeat",
-    "Work",           "Ack",     "Stop",         "Got",     "Part",
-    "a full link",    "a tick",  "a SIGTERM",    "silence", "the end of the drain",
-    "another message"};
+#define SESSION_EVENT(event, name) name,
+#include "worker/session.def"
+};
 
 static int step(struct session *s, struct session_turn *t, enum session_table_event event);
 

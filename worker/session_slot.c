@@ -12,17 +12,19 @@
 #define SLOT_PAUSES   6     /* ... so many times: 64 s at most */
 
 enum slot_event {
-    SLOT_EV_READY,
-    SLOT_EV_PART,
-    SLOT_EV_EPOCHS,
-    SLOT_EV_ENDED,
-    SLOT_EV_DIED,
-    SLOT_EV_OTHER
+#define SLOT_EVENT(event, name) SLOT_EV_##event,
+#include "worker/session.def"
 };
 
-static const char *const state_name[] = {"empty", "starting", "idle", "busy", "stopping", "killed"};
-static const char *const event_name[] = {"Ready", "Part",      "Epochs",
-                                         "Ended", "its death", "a message that no slot sends"};
+static const char *const state_name[] = {
+#define SLOT_STATE(state, name) name,
+#include "worker/session.def"
+};
+
+static const char *const event_name[] = {
+#define SLOT_EVENT(event, name) name,
+#include "worker/session.def"
+};
 
 /* ---- processes ---- */
 

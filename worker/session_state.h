@@ -13,8 +13,15 @@
 #include "worker/outbox.h"
 #include "worker/session.h"
 
-enum session_state { DISCONNECTED, GREETING, WORKING, DRAINING, OVER };
-enum slot_state { EMPTY, STARTING, IDLE, BUSY, STOPPING, KILLED };
+enum session_state {
+#define SESSION_STATE(state, name) state,
+#include "worker/session.def"
+};
+
+enum slot_state {
+#define SLOT_STATE(state, name) state,
+#include "worker/session.def"
+};
 
 #define SESSION_NO_SLOT (-1)
 #define SESSION_NEVER   INT64_MAX
