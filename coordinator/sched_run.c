@@ -185,24 +185,6 @@ static int carry_out(struct turn *t, struct run *r, const struct change *c)
     return c->event == RUN_ON_LOSE ? turn_lose(t, r, c) : turn_change(t, r, c);
 }
 
-/* What we judge of an attempt is carried out when the store has answered for all its epochs: one of
- * them may differ, and then that is what becomes of the run. */
-int turn_judge(struct turn *t, struct run *r, const struct change *c)
-{
-    if (!r->lease.unanswered) return carry_out(t, r, c);
-    if (r->ending && r->ending->judged) return OK;
-    struct run_ending *x = calloc(1, sizeof *x);
-    if (!x) return err_set(t->e, E_NOMEM, "run %lld: no memory for its end", (long long)r->is.run);
-    x->event = c->event;
-    x->judged = true;
-    x->tell = c->tell;
-    x->outcome = c->outcome;
-    snprintf(x->reason, sizeof x->reason, "%s", c->reason);
-    run_ending_free(r);
-    r->ending = x;
-    return OK;
-}
-
 /* The run, if this worker holds this attempt of it; else the worker is told to forget it. */
 static struct run *held(struct turn *t, const struct worker *w)
 {
@@ -311,6 +293,24 @@ static int settle(struct turn *t, struct run *r)
     }
     free(x.log);
     return rc;
+}
+
+/* What we judge of an attempt is carried out when the store has answered for all its epochs: one of
+ * them may differ, and then that is what becomes of the run. What was judged first stands. */
+int turn_judge(struct turn *t, struct run *r, const struct change *c)
+{
+    if (r->ending && r->ending->judged) return r->lease.unanswered ? OK : settle(t, r);
+    if (!r->lease.unanswered) return carry_out(t, r, c);
+    struct run_ending *x = calloc(1, sizeof *x);
+    if (!x) return err_set(t->e, E_NOMEM, "run %lld: no memory for its end", (long long)r->is.run);
+    x->event = c->event;
+    x->judged = true;
+    x->tell = c->tell;
+    x->outcome = c->outcome;
+    snprintf(x->reason, sizeof x->reason, "%s", c->reason);
+    run_ending_free(r);
+    r->ending = x;
+    return OK;
 }
 
 int turn_ended(struct turn *t, struct worker *w)
