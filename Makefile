@@ -251,7 +251,7 @@ fuzz: deps-test ## every fuzz target for FUZZ_SECONDS (60)
 	     awk -v f=$$f '/number_of_executed_units/ {n = $$2} END {printf "fuzz %-14s %9d inputs, nothing broke\n", f, n}' $(BUILD)/fuzz/$$f.log; done
 
 # What tests/run.sh is given: NAME=COMMAND. End-to-end tests wait for leases most of the time: others run beside them.
-# Under valgrind's hundredfold time, TEST_SHORT spares epochs.
+# Under valgrind's hundredfold time, TEST_SHORT spares repetitions.
 E2E            := $(sort $(filter-out tests/e2e/lib.sh tests/e2e/chaos.sh,$(wildcard tests/e2e/*.sh)))
 BUILD_ASAN      = $(MAKE) -s -j$(JOBS) BUILD=$(BUILD)/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' all unit
 ITEMS_CHECK     = $(foreach c,style rooms doors sizes,"make $(c)=tests/house/check.sh $(c)") \

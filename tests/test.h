@@ -5,9 +5,18 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
+
+/* Whether all takes a hundred times as long, as under valgrind: then a test spares what only
+ * repeats the same code, and judges no speed. */
+static inline bool test_short(void)
+{
+    return getenv("TEST_SHORT") != NULL;
+}
 
 #endif

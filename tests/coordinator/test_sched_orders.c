@@ -295,7 +295,7 @@ void test_every_order_of_a_few_events_keeps_the_rules(void **state)
     o.seen = calloc(STATES, sizeof *o.seen);
     o.paths = calloc(STATES, sizeof *o.paths);
     unsigned char(*longer)[LONGEST] = calloc(STATES, sizeof *longer), path[LONGEST];
-    int longest = getenv("TEST_SHORT") ? 4 : LONGEST;
+    int longest = test_short() ? 4 : LONGEST;
     for (int length = 1; length <= longest; length++) {
         next = 0;
         for (size_t i = 0; i < count; i++)

@@ -65,7 +65,7 @@ void test_readers_that_follow_one_another_do_not_make_the_log_grow_for_ever(void
     struct err e;
     struct reader readers[READERS];
     int64_t most = 0;
-    if (getenv("TEST_SHORT")) skip(); /* a view of a hundredfold time outlasts all patience */
+    if (test_short()) skip(); /* a view of a hundredfold time outlasts all patience */
     help_open_run(&h, 1);
     atomic_store(&reading, true);
     for (int i = 0; i < READERS; i++) {

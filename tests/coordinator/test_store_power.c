@@ -61,7 +61,7 @@ void test_what_was_answered_survives_a_power_failure_at_any_moment(void **state)
     (void)state;
     struct help h;
     store_some(&h);
-    size_t syncs = crash_syncs(), step = getenv("TEST_SHORT") ? 29 : 1, cuts = 0;
+    size_t syncs = crash_syncs(), step = test_short() ? 29 : 1, cuts = 0;
     assert_true(syncs > MESSAGES);
     store_close(&h.store);
     for (size_t i = 0; i < syncs; i += step, cuts++) {

@@ -61,7 +61,7 @@ static void check_orders(struct golden *g)
 {
     struct err e;
     struct row row;
-    size_t step = getenv("TEST_SHORT") ? 10 : 1, points = (POINTS - 1) / step + 1, singles = 0;
+    size_t step = test_short() ? 10 : 1, points = (POINTS - 1) / step + 1, singles = 0;
     assert_int_equal(settings_assign(&g->specimen.settings, "measure.pruning.schemes",
                                      "layer,global,rescaled,single,fisher", &e),
                      OK);

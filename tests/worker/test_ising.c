@@ -164,20 +164,19 @@ static void enumerate(size_t side, double t, double *e, double *m)
 
 static void check_boltzmann(enum ising_update update, size_t side, double temperature)
 {
-    enum { N = 20000 };
     const struct ising_rule r = {side, update, 60, 11};
-    size_t sites = side * side;
-    double *t = malloc(N * sizeof *t), e = 0, m = 0, ee = 0, mm = 0, right_e, right_m;
-    for (size_t i = 0; i < N; i++) t[i] = temperature;
-    int8_t *spin = snapshots(&r, 0, N, t);
-    for (size_t i = 0; i < N; i++) {
+    size_t sites = side * side, n = test_short() ? 1000 : 20000;
+    double *t = malloc(n * sizeof *t), e = 0, m = 0, ee = 0, mm = 0, right_e, right_m;
+    for (size_t i = 0; i < n; i++) t[i] = temperature;
+    int8_t *spin = snapshots(&r, 0, n, t);
+    for (size_t i = 0; i < n; i++) {
         double x = energy(spin + i * sites, side) / (double)sites;
         double y = abs(magnetisation(spin + i * sites, sites)) / (double)sites;
-        e += x / N, ee += x * x / N, m += y / N, mm += y * y / N;
+        e += x / (double)n, ee += x * x / (double)n, m += y / (double)n, mm += y * y / (double)n;
     }
     enumerate(side, temperature, &right_e, &right_m);
-    check_near("energy", e, right_e, 4.5 * sqrt((ee - e * e) / N));
-    check_near("magnetisation", m, right_m, 4.5 * sqrt((mm - m * m) / N));
+    check_near("energy", e, right_e, 4.5 * sqrt((ee - e * e) / (double)n));
+    check_near("magnetisation", m, right_m, 4.5 * sqrt((mm - m * m) / (double)n));
     free(t), free(spin);
 }
 
@@ -185,7 +184,7 @@ void test_long_runs_of_small_lattices_are_boltzmann_distributed(void **state)
 {
     (void)state;
     static const double t[] = {1.8, 2.269, 3.2};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < (test_short() ? 1 : 3); i++) {
         check_boltzmann(ISING_CHECKERBOARD, 2, t[i]);
         check_boltzmann(ISING_CHECKERBOARD, 4, t[i]);
         check_boltzmann(ISING_RANDOM_SITE, 4, t[i]);
@@ -195,21 +194,23 @@ void test_long_runs_of_small_lattices_are_boltzmann_distributed(void **state)
 /* Energy and |magnetisation| must go together as in the paper's data, and stripes must remain. */
 static void check_calibration(enum ising_update update, int64_t sweeps)
 {
-    enum { N = 5000 };
     const struct ising_rule r = {16, update, sweeps, 0};
-    double *t = temperatures(N), x = 0, y = 0, xx = 0, yy = 0, xy = 0;
-    int8_t *spin = snapshots(&r, 0, N, t);
+    size_t n = test_short() ? 200 : 5000;
+    double *t = temperatures(n), spread = sqrt(5000 / (double)n), x = 0, y = 0, xx = 0, yy = 0,
+           xy = 0;
+    int8_t *spin = snapshots(&r, 0, n, t);
     int cold = 0, striped = 0;
-    for (size_t i = 0; i < N; i++) {
+    for (size_t i = 0; i < n; i++) {
         double e = energy(spin + i * 256, 16) / 512.0;
         double m = abs(magnetisation(spin + i * 256, 256)) / 256.0;
-        x += e / N, y += m / N, xx += e * e / N, yy += m * m / N, xy += e * m / N;
+        x += e / (double)n, y += m / (double)n, xx += e * e / (double)n, yy += m * m / (double)n,
+            xy += e * m / (double)n;
         cold += t[i] < ISING_TC - 0.2;
         striped += t[i] < ISING_TC - 0.2 && m < 0.5;
     }
     check_near("correlation of energy and |m|", (xy - x * y) / sqrt((xx - x * x) * (yy - y * y)),
-               -0.89, 0.02);
-    check_near("share of |m| < 0.5 below Tc - 0.2", (double)striped / cold, 0.15, 0.03);
+               -0.89, 0.02 * spread);
+    check_near("share of |m| < 0.5 below Tc - 0.2", (double)striped / cold, 0.15, 0.03 * spread);
     free(t), free(spin);
 }
 

@@ -71,7 +71,7 @@ void test_losses_are_those_of_the_golden_run(void **state)
     struct err e;
     assert_int_equal(trainer_start(t, &row, &e), OK);
     check_near("test loss", 0, row.value[METRIC_test_loss], golden(text, 0, "test_loss"), 1e-6);
-    for (int epoch = 1; epoch <= (getenv("TEST_SHORT") ? 20 : 150); epoch++) {
+    for (int epoch = 1; epoch <= (test_short() ? 5 : 150); epoch++) {
         assert_int_equal(trainer_epoch(t, &row, &e), OK);
         /* Later some window has two sites within a rounding of each other, and pooling in float
          * takes another than in double: PyTorch in float leaves the golden run by as much. */
