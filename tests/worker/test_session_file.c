@@ -133,7 +133,8 @@ void test_a_run_whose_checkpoint_finds_no_memory_is_lost_alone(void **state)
     wire_envelope *m;
     script_settings(&set, 1);
     assert_int_equal(session_open(&s, &set, 0, &e), OK);
-    assert_int_equal(session_on(s, &(struct session_event){SESSION_EVENT_START}, 0, &out, &e), OK);
+    assert_int_equal(
+        session_on(s, &(struct session_event){.kind = SESSION_EVENT_START}, 0, &out, &e), OK);
     hear(s, GROKD__ENVELOPE__BODY_WELCOME, &welcome, &out);
     blas.family = set.blas[0].family;
     blas.fingerprint = set.blas[0].fingerprint;
