@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs tests and counts: run.sh NAME=COMMAND... [-- NAME=COMMAND...]. Each command is a check (one test), a
-# cmocka program or a script that prints "ok - ..." and "not ok - ..." lines. Those behind -- run as many at a
-# time as there are processors, the others one after another. Ends with "N passed, N failed".
+# cmocka program or a script that prints "ok - ..." and "not ok - ..." lines. Those behind -- run one more at a
+# time than there are processors, as many of them wait; the others one after another. Ends with "N passed, N failed".
 
 # One item: a line of counts, with what went wrong or was skipped.
 one() {
@@ -39,7 +39,7 @@ while [ $# -gt 0 ]; do
     done
     [ ${#items[@]} = 0 ] || printf '%s\0' "${items[@]}" | xargs -0 -n 1 -P "$at_a_time" "$0" --one | tee -a "$told"
     shift
-    at_a_time=$(nproc)
+    at_a_time=$(($(nproc) + 1))
 done
 # Again at the end, where they are looked for.
 grep -E ' passed +[1-9][0-9]* failed +[0-9]+ s$' "$told" | grep -v '^ ' | sed 's/ *[0-9]* passed.*//; s/^/failed: /'
