@@ -373,16 +373,19 @@ void oracle_introduced(struct sim *w)
         sim_wrong(w, "I7: %zu workers are remembered, %zu may be", s->worker_count, most);
 }
 
-/* Beyond the window wait only runs that came back after it was filled. */
+/* Beyond eight windows of those that need the same kernels wait only runs that came back after
+ * these were filled. */
 static void bounded(struct sim *w)
 {
     const struct hub *h = &w->coord.hub;
     const struct sched *s = &h->sched;
-    size_t most = 8 * w->mix.window;
-    if (s->runs.waiting <= most) w->coord.came_back = 0;
-    if (s->runs.waiting > most + w->coord.came_back)
-        sim_wrong(w, "I7: %zu runs wait in the table, window %zu, %zu came back", s->runs.waiting,
-                  w->mix.window, w->coord.came_back);
+    size_t most = 8 * w->mix.window, longest = 0;
+    for (size_t i = 0; i < s->runs.queue_count; i++)
+        if (s->runs.queues[i].count > longest) longest = s->runs.queues[i].count;
+    if (longest <= most) w->coord.came_back = 0;
+    if (longest > most + w->coord.came_back)
+        sim_wrong(w, "I7: %zu runs that need the same wait in the table, window %zu, %zu came back",
+                  longest, w->mix.window, w->coord.came_back);
     bool waits = h->durable < h->submitted;
     size_t under_way = s->ask_count > h->count ? s->ask_count : h->count;
     if (under_way > (waits ? SIM_UNDER_WAY : 0))
