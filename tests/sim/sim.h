@@ -242,6 +242,7 @@ struct sim_ledger {
     int64_t told_epoch;       /* newest of this attempt; -1: none */
     int64_t failures, losses; /* of the newest end handed to the store */
     int64_t ended_attempt;    /* whose worker said its end, and had to be believed */
+    int64_t hung_attempt;     /* that was called so at the last tick and has not ended */
     int64_t differs_attempt;  /* of which the coordinator knows that a replay differs */
 };
 

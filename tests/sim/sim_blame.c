@@ -24,6 +24,30 @@ void oracle_lost(struct sim *w, const struct save *x)
                   (long long)lease);
 }
 
+/* Whether it is time to call a run hung. */
+static void silent(struct sim *w, int64_t run)
+{
+    const struct sim_ledger *l = &w->ledger[run];
+    int64_t since = l->told_ms > w->coord.fresh_ms ? l->told_ms : w->coord.fresh_ms;
+    int64_t quiet_ms = sim_coord_now(w) - since;
+    if (quiet_ms < w->mix.hung_ms)
+        sim_wrong(w, "run %lld is hung %lld ms after its last epoch, patience %lld ms",
+                  (long long)run, (long long)quiet_ms, (long long)w->mix.hung_ms);
+}
+
+/* Verdicts that wait for the store's answers are looked at when they fall. */
+static void verdicts(struct sim *w)
+{
+    const struct run_table *runs = &w->coord.hub.sched.runs;
+    for (size_t i = 0; i < runs->count; i++) {
+        const struct run *r = runs->by_number[i];
+        struct sim_ledger *l = &w->ledger[r->is.run];
+        bool hung = r->ending && r->ending->judged && r->ending->event == RUN_ON_FAIL;
+        if (hung && l->hung_attempt != r->is.attempt) silent(w, r->is.run);
+        l->hung_attempt = hung ? r->is.attempt : 0;
+    }
+}
+
 /* After a tick nobody is there who was silent for a lease. What a liar says in another's name is
  * not known here. */
 void oracle_ticked(struct sim *w)
@@ -32,6 +56,7 @@ void oracle_ticked(struct sim *w)
     int64_t now = sim_coord_now(w), longest = w->mix.lease_ms + w->mix.tick_ms;
     if (now - w->coord.ticked_ms > w->mix.lease_ms / 4) w->coord.renewed_ms = now;
     w->coord.ticked_ms = now;
+    verdicts(w);
     for (size_t i = 0; i < s->worker_count && !w->mix.on[FAULT_HOSTILE]; i++) {
         const struct worker *x = &s->workers[i];
         int place = sim_place(x->peer);
@@ -119,12 +144,8 @@ static bool epochs_wait(const struct store *s, const struct save *x)
 
 static void hung(struct sim *w, const struct save *x, struct sim_ledger *l)
 {
-    int64_t since = l->told_ms > w->coord.fresh_ms ? l->told_ms : w->coord.fresh_ms;
-    int64_t silent = sim_coord_now(w) - since;
     l->cut++;
-    if (silent < w->mix.hung_ms)
-        sim_wrong(w, "run %lld is hung %lld ms after its last epoch, patience %lld ms",
-                  (long long)x->run, (long long)silent, (long long)w->mix.hung_ms);
+    if (l->hung_attempt != x->attempt) silent(w, x->run);
     if (epochs_wait(&w->store, x))
         sim_wrong(w, "run %lld is hung while its epochs wait for the disk", (long long)x->run);
 }

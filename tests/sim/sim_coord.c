@@ -67,7 +67,7 @@ static void remember(struct sim *w, int run)
     l->boot_attempt = r->state == RUN_RUNNING ? r->attempt : 0;
     l->failures = r->failures;
     l->losses = r->losses;
-    l->ended_attempt = l->differs_attempt = 0;
+    l->ended_attempt = l->hung_attempt = l->differs_attempt = 0;
     l->told_ms = w->coord.started_ms;
     l->told_epoch = r->epochs_done;
 }
