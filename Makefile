@@ -27,8 +27,8 @@ PACKAGES_BENCH := python3-torch
 WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
         -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wold-style-definition
 # No contraction: a*b+c is rounded twice unless a kernel says fma, whatever the compiler and processor.
-# A sanitizer's checks take the optimizer longer than they save, and confuse what it knows of the lengths of texts.
-OPTIMIZE = $(if $(SANITIZE),-O1 -Wno-format-truncation,-O2)
+# A sanitizer's checks take the optimizer longer than they save.
+OPTIMIZE = $(if $(SANITIZE),-O1,-O2)
 CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g -ffp-contract=off $(WARN) -I. -I$(BUILD) $(SANITIZE) $(CFLAGS)
 # Kernels are built once for each level and chosen when the program starts.
 CFLAGS_KERNEL = $(filter-out -O2,$(CFLAGS_ALL)) $(if $(SANITIZE),$(SPARE),-O3) -fno-math-errno -fno-trapping-math

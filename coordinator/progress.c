@@ -11,6 +11,7 @@
 #define SMOOTH_MS 10000.0
 #define BAR_LEAST 10 /* a shorter bar says nothing */
 #define BAR_MOST  40
+#define WORDS     384 /* room for what words() says */
 
 double progress_speed(struct progress_speed *s, int64_t epochs, int64_t now_ms)
 {
@@ -35,7 +36,7 @@ int64_t progress_left_ms(const struct progress *p)
     return ms < 1e15 ? (int64_t)ms : -1;
 }
 
-static void words(const struct progress *p, char out[256])
+static void words(const struct progress *p, char out[WORDS])
 {
     char left[TEXT_SHORT], speed[64] = "", rest[64] = "", failed[64] = "", nobody[32] = "";
     const char *stalled = p->stalled ? "  waiting for the disk" : "";
@@ -46,7 +47,7 @@ static void words(const struct progress *p, char out[256])
                  p->epochs_per_s);
     if (left_ms >= 0) snprintf(rest, sizeof rest, "  %s left", text_from_ms(left_ms, left));
     if (!p->workers && p->over < p->runs) snprintf(nobody, sizeof nobody, "  no worker");
-    snprintf(out, 256, "%lld/%lld runs  %lld running%s%s%s%s%s", (long long)p->over,
+    snprintf(out, WORDS, "%lld/%lld runs  %lld running%s%s%s%s%s", (long long)p->over,
              (long long)p->runs, (long long)p->running, failed, stalled, speed, rest, nobody);
 }
 
@@ -64,7 +65,7 @@ static void bar(const struct progress *p, int size, char *out)
 
 const char *progress_text(const struct progress *p, int width, char out[PROGRESS_TEXT])
 {
-    char text[256], drawn[BAR_MOST + 1];
+    char text[WORDS], drawn[BAR_MOST + 1];
     words(p, text);
     int room = width - (int)strlen(text) - 2;
     if (room > BAR_MOST) room = BAR_MOST;

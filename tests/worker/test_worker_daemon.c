@@ -193,8 +193,8 @@ static void on_patience(void *ctx)
 {
     struct stage *t = ctx;
     kill(t->worker, SIGKILL);
-    fail_msg("given %d, finished %d, returned %d, failed %d, lost %d: nothing more came",
-             (int)t->given, t->finished, t->returned, t->failed, t->lost);
+    fail_msg("%d hellos, given %d, finished %d, returned %d, failed %d, lost %d: nothing more came",
+             t->hellos, (int)t->given, t->finished, t->returned, t->failed, t->lost);
 }
 
 /* ---- the play ---- */
