@@ -7,6 +7,7 @@
 #include "proto/param.h"
 #include "proto/spec.h"
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -106,6 +107,39 @@ int replay_open(struct replay *r, const struct ctl *c, char command[REPLAY_LINE]
     return rc < 0 ? rc : make_command(r, command, e);
 }
 
+/* ---- what it writes ---- */
+
+int replay_folder(struct replay *r, char command[REPLAY_LINE], struct err *e)
+{
+    const char *tmp = getenv("TMPDIR");
+    tmp = tmp && *tmp ? tmp : "/tmp";
+    if (strchr(tmp, '\'') || strlen(tmp) > PATH_MAX - 100)
+        return err_set(e, E_FILE, "%.100s: cannot be named to a shell", tmp);
+    snprintf(r->folder, sizeof r->folder, "%s/grokctl-XXXXXX", tmp);
+    if (mkdtemp(r->folder))
+        return replay_append(command, e, " grokd.checkpoint_every=0 --out '%s'", r->folder);
+    int rc = err_errno(e, E_FILE, "%s", r->folder);
+    *r->folder = '\0';
+    return rc;
+}
+
+void replay_weights(const struct replay *r, int64_t epoch, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "%.4000s/weights-%" PRId64 ".safetensors", r->folder, epoch);
+}
+
+static void remove_folder(const struct replay *r)
+{
+    char path[PATH_MAX + NAME_MAX + 2];
+    DIR *d = *r->folder ? opendir(r->folder) : NULL;
+    for (const struct dirent *x; d && (x = readdir(d));) {
+        snprintf(path, sizeof path, "%s/%s", r->folder, x->d_name);
+        if (*x->d_name != '.') unlink(path);
+    }
+    if (d) closedir(d);
+    if (*r->folder) rmdir(r->folder);
+}
+
 /* ---- comparing ---- */
 
 int replay_differs(const struct replay *r, const char *what, const char *was, const char *is,
@@ -170,6 +204,11 @@ int replay_next(struct replay *r, struct err *e)
     return strncmp(r->line, mark, (size_t)n) ? replay_differs(r, "epoch", mark, r->line, e) : 1;
 }
 
+void replay_settle(struct replay *r)
+{
+    if (getline(&r->line, &r->room, r->train) < 0) *r->line = '\0';
+}
+
 int replay_finish(struct replay *r, struct err *e)
 {
     while (getline(&r->line, &r->room, r->train) >= 0) continue;
@@ -183,6 +222,7 @@ int replay_finish(struct replay *r, struct err *e)
 void replay_close(struct replay *r)
 {
     if (r->train) pclose(r->train); /* one that would go on ends with its pipe */
+    remove_folder(r);
     free(r->line);
     query_close(&r->rows);
     *r = (struct replay){0};

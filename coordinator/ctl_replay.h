@@ -7,6 +7,7 @@
 
 #include "coordinator/ctl.h"
 
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -19,6 +20,7 @@ struct replay {
     size_t room;
     int64_t run, epoch, epochs; /* epochs: the last stored one */
     int64_t values;             /* compared */
+    char folder[PATH_MAX];      /* that grokd-train writes to; "": none */
 };
 
 /* Opens the database of c for the run that its first argument names, and makes the command for the
@@ -29,6 +31,13 @@ void replay_close(struct replay *r);
 /* Adds to a command or a question. */
 int replay_append(char out[REPLAY_LINE], struct err *e, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Makes a folder (in TMPDIR, else /tmp) and has the command write there, and nothing but weights of
+ * the run; replay_close removes it with what is in it. E_FILE: there can be none. */
+int replay_folder(struct replay *r, char command[REPLAY_LINE], struct err *e);
+
+/* Where the command writes the weights of an epoch. */
+void replay_weights(const struct replay *r, int64_t epoch, char path[PATH_MAX]);
 
 /* Runs a command of grokd-train; select: its rows are compared with the output, epoch first, and
  * `?` is the run; NULL: they are not. */
@@ -42,6 +51,10 @@ int replay_next(struct replay *r, struct err *e);
 int replay_compare(struct replay *r, int columns, struct err *e);
 int replay_differs(const struct replay *r, const char *what, const char *was, const char *is,
                    struct err *e);
+
+/* Until grokd-train is done with the epoch, whatever it writes of it: to the next one or its end.
+ */
+void replay_settle(struct replay *r);
 
 /* Waits for the end of grokd-train; E_RUN if it is not a good one. */
 int replay_finish(struct replay *r, struct err *e);

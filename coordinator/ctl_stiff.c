@@ -27,7 +27,6 @@
 struct split {
     struct replay replay;
     char command[REPLAY_LINE];
-    char folder[PATH_MAX];  /* of the first pass; "": there was none */
     char weights[PATH_MAX]; /* the last of the run */
     char *text;             /* lines of stiff.h */
     size_t size;
@@ -79,49 +78,16 @@ static int find_model(struct split *s, const char *dir, struct err *e)
     return rc < 0 ? rc : 1;
 }
 
-static int make_folder(struct split *s, struct err *e)
-{
-    const char *tmp = getenv("TMPDIR");
-    tmp = tmp && *tmp ? tmp : "/tmp";
-    if (strchr(tmp, '\'') || strlen(tmp) > PATH_MAX - 100)
-        return err_set(e, E_FILE, "%.100s: cannot be named to a shell", tmp);
-    snprintf(s->folder, sizeof s->folder, "%s/grokctl-stiff-XXXXXX", tmp);
-    if (mkdtemp(s->folder)) return OK;
-    int rc = err_errno(e, E_FILE, "%s", s->folder);
-    *s->folder = '\0';
-    return rc;
-}
-
-static void remove_folder(struct split *s)
-{
-    static const char *const files[] = {"run.json", "epochs.jsonl", "data.safetensors",
-                                        "checkpoint.safetensors"};
-    char path[PATH_MAX + 32];
-    if (!*s->folder) return;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        snprintf(path, sizeof path, "%s/%s", s->folder, files[i]);
-        unlink(path);
-    }
-    unlink(s->weights);
-    rmdir(s->folder);
-}
-
 /* The first pass: training alone. */
 static int train_for_model(struct split *s, struct err *e)
 {
     char command[REPLAY_LINE];
-    *s->weights = '\0';
-    int rc = make_folder(s, e);
     strcpy(command, s->command);
-    if (rc == OK)
-        rc =
-            replay_append(command, e,
-                          " grokd.measure.every=0 grokd.measure.llc.steps=0 grokd.save_model=final "
-                          "grokd.checkpoint_every=0 --out '%s'",
-                          s->folder);
+    int rc = replay_append(
+        command, e, " grokd.measure.every=0 grokd.measure.llc.steps=0 grokd.save_model=final");
+    if (rc == OK) rc = replay_folder(&s->replay, command, e);
     if (rc < 0) return rc;
-    snprintf(s->weights, sizeof s->weights, "%.4000s/weights-%" PRId64 ".safetensors", s->folder,
-             s->replay.epochs);
+    replay_weights(&s->replay, s->replay.epochs, s->weights);
     rc = replay_start(&s->replay, command, NULL, e);
     return rc < 0 ? rc : replay_finish(&s->replay, e);
 }
@@ -250,7 +216,6 @@ int ctl_stiff(struct ctl *c, const struct ctl_verb *v, struct err *e)
     if (rc == OK) rc = write_all(c, &s, e);
     if (rc == OK) rc = check_written(c, &s, e);
     if (rc == OK) say(c, &s);
-    remove_folder(&s);
     replay_close(&s.replay);
     free(s.text);
     return rc;

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: MIT
-/* ctl_verify: trains a run again and compares every value that is stored of it, bit for bit;
- * timings, sketches and models apart, and what `grokctl stiff` has added.
+/* ctl_verify: trains a run again and compares every value that is stored of it, bit for bit, and
+ * the hashes of its models; timings and sketches apart, and what `grokctl stiff` has added. What is
+ * summed up of the epochs is computed from these rows.
  */
+#include "common/file.h"
+#include "common/hash.h"
 #include "coordinator/ctl_replay.h"
 #include "proto/metric.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define MODEL_LIMIT ((size_t)1 << 31) /* bytes of a file of weights */
 
 /* Every row of the question is an object that stands in the line, and there are no more. */
 static int compare_parts(struct replay *k, struct query *q, const char *select, const char *begin,
@@ -61,21 +67,64 @@ static int make_select(char sql[REPLAY_LINE], struct err *e)
                          "WHERE run_id = ? ORDER BY epoch");
 }
 
+/* How many models are stored of the run. */
+static int count_models(const struct replay *k, struct query *q, int64_t *models, struct err *e)
+{
+    int rc = query_ask_about(q, "SELECT count(*) FROM models WHERE run_id = ?", k->run, e);
+    if (rc == OK && (rc = query_next(q, e)) == 1) *models = query_integer(q, 0);
+    return rc < 0 ? rc : OK;
+}
+
+static int compare_model(struct replay *k, const char *stored, struct err *e)
+{
+    char path[PATH_MAX], now[HASH_HEX], *data;
+    size_t size;
+    replay_weights(k, k->epoch, path);
+    int rc = file_read(path, MODEL_LIMIT, &data, &size, e);
+    if (rc < 0) return rc;
+    hash_sha256_hex(data, size, now);
+    free(data);
+    return strcmp(now, stored) ? replay_differs(k, "SHA-256 of the model", stored, now, e) : OK;
+}
+
+static int compare_models(struct replay *k, struct query *q, struct err *e)
+{
+    replay_settle(k);
+    int rc = query_ask_about(q, "SELECT epoch, sha256 FROM models WHERE run_id = ?", k->run, e);
+    while (rc == OK && (rc = query_next(q, e)) == 1) {
+        k->epoch = query_integer(q, 0);
+        rc = compare_model(k, query_text(q, 1), e);
+    }
+    return rc;
+}
+
+static void say(const struct ctl *c, const struct replay *r, int64_t epochs, int64_t models)
+{
+    char kept[48] = "";
+    if (models)
+        snprintf(kept, sizeof kept, ", %" PRId64 " model%s", models, models == 1 ? "" : "s");
+    fprintf(c->out,
+            "run %" PRId64 ": trained again, %" PRId64 " epochs, %" PRId64 " values%s, equal\n",
+            r->run, epochs, r->values, kept);
+}
+
 int ctl_verify(struct ctl *c, const struct ctl_verb *v, struct err *e)
 {
     struct replay r;
     struct query *parts = NULL;
     char command[REPLAY_LINE], select[REPLAY_LINE];
+    int64_t models = 0, epochs;
     (void)v;
     int rc = replay_open(&r, c, command, e);
     if (rc == OK) rc = query_open(&parts, c->dir, e);
     if (rc == OK) rc = make_select(select, e);
+    if (rc == OK) rc = count_models(&r, parts, &models, e);
+    if (rc == OK && models) rc = replay_folder(&r, command, e);
     if (rc == OK) rc = replay_start(&r, command, select, e);
     while (rc == OK && (rc = replay_next(&r, e)) == 1) rc = compare_epoch(&r, parts, e);
-    if (rc == OK && c->output != CTL_QUIET)
-        fprintf(c->out,
-                "run %" PRId64 ": trained again, %" PRId64 " epochs, %" PRId64 " values, equal\n",
-                r.run, r.epoch + 1, r.values);
+    epochs = r.epoch + 1;
+    if (rc == OK && models) rc = compare_models(&r, parts, e);
+    if (rc == OK && c->output != CTL_QUIET) say(c, &r, epochs, models);
     query_close(&parts);
     replay_close(&r);
     return rc;

@@ -91,7 +91,10 @@ test_models_too_large_for_a_message_are_kept() {
     ends coord 0
     is "SELECT group_concat(epoch), min(bytes) > 8e6 FROM models" "1,3|1"
     models_kept
-    ctl verify 1
+    ctl verify 1 | grep -q ', 2 models, equal$'
+    sqlite3 "$DIR/data/results.db" "UPDATE models SET sha256 = upper(sha256) WHERE epoch = 3"
+    refuses ctl verify 1 2>"$DIR/answer"
+    grep -q 'run 1, epoch 3: SHA-256 of the model was stored as' "$DIR/answer"
 }
 
 run_tests
