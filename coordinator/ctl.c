@@ -148,8 +148,10 @@ static int read_option(struct ctl *c, const struct ctl_verb *v, int argc, char *
     if (takes(v, "fresh") && !strcmp(argv[*i], "--fresh")) return c->fresh = 1;
     if (takes(v, "unlisted") && !strcmp(argv[*i], "--unlisted")) return c->unlisted = 1;
     if (takes(v, "runs") && !strcmp(argv[*i], "--runs")) return c->runs = 1;
-    return err_set(e, E_USAGE, "%s%s does not know the option '%.60s'; see grokctl %s--help",
-                   v ? "grokctl " : "grokctl", v ? v->name : "", argv[*i], v ? v->name : "");
+    const char *space = v ? " " : "", *verb = v ? v->name : "";
+    return err_set(e, E_USAGE,
+                   "grokctl%s%s does not know the option '%.60s'; see grokctl%s%s --help", space,
+                   verb, argv[*i], space, verb);
 }
 
 static int read_line(struct ctl *c, const struct ctl_verb **verb, char **words, int argc,

@@ -83,7 +83,7 @@ void test_bad_command_lines_get_one_line_and_code_2(void **state)
     assert_int_equal(ctl("/tmp", "statsu", NULL), 2);
     complains("'statsu'; status?");
     assert_int_equal(ctl("/tmp", "status", "--filter", "failed", NULL), 2);
-    complains("does not know the option '--filter'");
+    complains("grokctl status does not know the option '--filter'; see grokctl status --help");
     assert_int_equal(ctl("/tmp", "--output", "xml", "status", NULL), 2);
     complains("human, json or quiet");
     assert_int_equal(ctl("/tmp", "runs", "--filter", NULL), 2);
