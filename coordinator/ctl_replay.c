@@ -2,6 +2,7 @@
 /* ctl_replay: the command line of a run, its output beside the stored rows. */
 #include "coordinator/ctl_replay.h"
 
+#include "common/file.h"
 #include "proto/metric.h"
 #include "proto/number.h"
 #include "proto/param.h"
@@ -14,6 +15,8 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define WEIGHTS_LIMIT ((size_t)1 << 31) /* bytes of a file of weights */
 
 /* ---- the command ---- */
 
@@ -126,6 +129,17 @@ int replay_folder(struct replay *r, char command[REPLAY_LINE], struct err *e)
 void replay_weights(const struct replay *r, int64_t epoch, char path[PATH_MAX])
 {
     snprintf(path, PATH_MAX, "%.4000s/weights-%" PRId64 ".safetensors", r->folder, epoch);
+}
+
+int replay_sha256(const char *path, char hex[HASH_HEX], struct err *e)
+{
+    char *data;
+    size_t size;
+    int rc = file_read(path, WEIGHTS_LIMIT, &data, &size, e);
+    if (rc < 0) return rc;
+    hash_sha256_hex(data, size, hex);
+    free(data);
+    return OK;
 }
 
 static void remove_folder(const struct replay *r)

@@ -5,6 +5,7 @@
 #ifndef GROKD_COORDINATOR_CTL_REPLAY_H
 #define GROKD_COORDINATOR_CTL_REPLAY_H
 
+#include "common/hash.h"
 #include "coordinator/ctl.h"
 
 #include <limits.h>
@@ -32,12 +33,15 @@ void replay_close(struct replay *r);
 int replay_append(char out[REPLAY_LINE], struct err *e, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Makes a folder (in TMPDIR, else /tmp) and has the command write there, and nothing but weights of
- * the run; replay_close removes it with what is in it. E_FILE: there can be none. */
+/* Makes a folder (in TMPDIR, else /tmp) and has the command write there what it has, but no
+ * checkpoints; replay_close removes it with what is in it. E_FILE: there can be none. */
 int replay_folder(struct replay *r, char command[REPLAY_LINE], struct err *e);
 
 /* Where the command writes the weights of an epoch. */
 void replay_weights(const struct replay *r, int64_t epoch, char path[PATH_MAX]);
+
+/* SHA-256 of a file of weights. E_FILE: it cannot be read. */
+int replay_sha256(const char *path, char hex[HASH_HEX], struct err *e);
 
 /* Runs a command of grokd-train; select: its rows are compared with the output, epoch first, and
  * `?` is the run; NULL: they are not. */

@@ -10,7 +10,6 @@
  */
 #include "common/clock.h"
 #include "common/file.h"
-#include "common/hash.h"
 #include "coordinator/ctl_replay.h"
 #include "coordinator/save.h"
 #include "coordinator/stiff.h"
@@ -21,8 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MODEL_LIMIT ((size_t)1 << 31) /* bytes of a file of weights */
-#define PORTION     (1 << 20)         /* bytes of text handed over at a time, about */
+#define PORTION (1 << 20) /* bytes of text handed over at a time, about */
 
 struct split {
     struct replay replay;
@@ -50,13 +48,9 @@ static int need_finished(struct split *s, struct err *e)
 /* Weights that are not those of the run would split its steps wrongly. */
 static int check_model(const struct split *s, const char *sha256, struct err *e)
 {
-    char *data = NULL, now[HASH_HEX];
-    size_t size;
-    int rc = file_read(s->weights, MODEL_LIMIT, &data, &size, e);
-    if (rc < 0) return rc;
-    hash_sha256_hex(data, size, now);
-    free(data);
-    if (!strcmp(now, sha256)) return OK;
+    char now[HASH_HEX];
+    int rc = replay_sha256(s->weights, now, e);
+    if (rc < 0 || !strcmp(now, sha256)) return rc;
     return err_set(e, E_FILE, "%s: is not the file that was stored: its SHA-256 is another",
                    s->weights);
 }

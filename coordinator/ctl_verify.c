@@ -3,16 +3,11 @@
  * the hashes of its models; timings and sketches apart, and what `grokctl stiff` has added. What is
  * summed up of the epochs is computed from these rows.
  */
-#include "common/file.h"
-#include "common/hash.h"
 #include "coordinator/ctl_replay.h"
 #include "proto/metric.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define MODEL_LIMIT ((size_t)1 << 31) /* bytes of a file of weights */
 
 /* Every row of the question is an object that stands in the line, and there are no more. */
 static int compare_parts(struct replay *k, struct query *q, const char *select, const char *begin,
@@ -77,13 +72,10 @@ static int count_models(const struct replay *k, struct query *q, int64_t *models
 
 static int compare_model(struct replay *k, const char *stored, struct err *e)
 {
-    char path[PATH_MAX], now[HASH_HEX], *data;
-    size_t size;
+    char path[PATH_MAX], now[HASH_HEX];
     replay_weights(k, k->epoch, path);
-    int rc = file_read(path, MODEL_LIMIT, &data, &size, e);
+    int rc = replay_sha256(path, now, e);
     if (rc < 0) return rc;
-    hash_sha256_hex(data, size, now);
-    free(data);
     return strcmp(now, stored) ? replay_differs(k, "SHA-256 of the model", stored, now, e) : OK;
 }
 

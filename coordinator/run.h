@@ -83,7 +83,6 @@ struct run_ending {
     enum run_event event; /* FINISH, FAIL, LOSE or GIVE_BACK */
     bool judged;          /* by us; else its worker said so */
     bool tell;            /* judged: its holder is told to stop */
-    const char *outcome;  /* judged: of the attempt */
     bool final;
     bool quick; /* failed soon after it began */
     int64_t epoch;

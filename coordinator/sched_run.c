@@ -179,10 +179,13 @@ int turn_lose(struct turn *t, struct run *r, const struct change *c)
     return turn_change(t, r, &x);
 }
 
+/* A verdict of ours: FAIL, LOSE or GIVE_BACK. */
 static int carry_out(struct turn *t, struct run *r, const struct change *c)
 {
-    if (c->event == RUN_ON_FAIL) return turn_fail(t, r, c, false, false);
-    return c->event == RUN_ON_LOSE ? turn_lose(t, r, c) : turn_change(t, r, c);
+    struct change x = *c;
+    x.outcome = c->event == RUN_ON_FAIL ? "failed" : c->event == RUN_ON_LOSE ? "lost" : "returned";
+    if (c->event == RUN_ON_FAIL) return turn_fail(t, r, &x, false, false);
+    return c->event == RUN_ON_LOSE ? turn_lose(t, r, &x) : turn_change(t, r, &x);
 }
 
 /* The run, if this worker holds this attempt of it; else the worker is told to forget it. */
@@ -209,7 +212,7 @@ static int disbelieve(struct turn *t, struct run *r)
 {
     char reason[SAVE_REASON] = "its worker reports without waiting for answers";
     const struct change c = {
-        .event = RUN_ON_LOSE, .outcome = "lost", .reason = reason, .tell = true, .with = SEND_STOP};
+        .event = RUN_ON_LOSE, .reason = reason, .tell = true, .with = SEND_STOP};
     if (t->ev->last > r->is.params.epochs)
         snprintf(reason, sizeof reason, "its worker reported epoch %lld of %lld",
                  (long long)t->ev->last, (long long)r->is.params.epochs);
@@ -266,7 +269,6 @@ static int settle(struct turn *t, struct run *r)
                        .with = SEND_ACK};
     r->ending->log = NULL; /* ours now; the ending goes with the change */
     if (x.judged) {
-        c.outcome = x.outcome;
         c.tell = x.tell;
         c.with = SEND_STOP;
         return carry_out(t, r, &c);
@@ -306,7 +308,6 @@ int turn_judge(struct turn *t, struct run *r, const struct change *c)
     x->event = c->event;
     x->judged = true;
     x->tell = c->tell;
-    x->outcome = c->outcome;
     snprintf(x->reason, sizeof x->reason, "%s", c->reason);
     run_ending_free(r);
     r->ending = x;
@@ -389,7 +390,6 @@ int turn_epochs_answer(struct turn *t, const struct save_answer *a)
         return turn_change(t, r, &c);
     case VERDICT_GAP:
         c.event = RUN_ON_LOSE;
-        c.outcome = "lost";
         snprintf(reason, sizeof reason, "epochs are missing: %.230s", a->reason);
         return turn_judge(t, r, &c);
     default: return disowned(t, r, a);

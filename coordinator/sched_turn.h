@@ -38,7 +38,8 @@ int turn_ask(struct turn *t, enum save_kind kind, int64_t sweep, int64_t run, in
 int turn_change(struct turn *t, struct run *r, const struct change *c);
 int turn_fail(struct turn *t, struct run *r, const struct change *c, bool final, bool quick);
 int turn_lose(struct turn *t, struct run *r, const struct change *c);
-int turn_judge(struct turn *t, struct run *r, const struct change *c); /* FAIL, LOSE, GIVE_BACK */
+int turn_judge(struct turn *t, struct run *r,
+               const struct change *c); /* FAIL, LOSE, GIVE_BACK; no outcome */
 int turn_epochs(struct turn *t, struct worker *w);
 int turn_file(struct turn *t, struct worker *w, enum run_event ev); /* PART or READ */
 int turn_ended(struct turn *t, struct worker *w);

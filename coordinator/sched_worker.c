@@ -159,20 +159,18 @@ static int miss(struct turn *t, struct worker *w, int64_t grace_ms)
 struct leaving {
     const char *row;
     enum run_event event;
-    const char *outcome, *run;
+    const char *run;
 };
 
-static const struct leaving left = {"left", RUN_ON_GIVE_BACK, "returned", "its worker left"};
-static const struct leaving lost = {"lost", RUN_ON_LOSE, "lost",
-                                    "its worker was not heard of for a lease"};
-static const struct leaving revoked = {"left", RUN_ON_GIVE_BACK, "returned",
-                                       "its worker's key was revoked"};
+static const struct leaving left = {"left", RUN_ON_GIVE_BACK, "its worker left"};
+static const struct leaving lost = {"lost", RUN_ON_LOSE, "its worker was not heard of for a lease"};
+static const struct leaving revoked = {"left", RUN_ON_GIVE_BACK, "its worker's key was revoked"};
 
 /* A worker that goes: with its runs, save those whose end only waits for the store. Its own row
  * comes first, so that whoever reads the events reads the cause before the effects. */
 static int drop(struct turn *t, struct worker *w, const struct leaving *how)
 {
-    const struct change c = {.event = how->event, .outcome = how->outcome, .reason = how->run};
+    const struct change c = {.event = how->event, .reason = how->run};
     save_gone(t, w, how->row);
     note_worker(t, w, w->quarantine ? "quarantined" : "connected", how->row, w->since_ms, w->uuid);
     w->state = WORKER_GONE;
@@ -436,11 +434,8 @@ static int judge_run(struct turn *t, struct run *r)
     char reason[SAVE_REASON];
     snprintf(reason, sizeof reason, "hung: no epoch for %lld s",
              (long long)(run_patience_ms(r, t->s->config.hung_ms) / 1000));
-    const struct change c = {.event = RUN_ON_FAIL,
-                             .outcome = "failed",
-                             .reason = reason,
-                             .tell = true,
-                             .with = SEND_STOP};
+    const struct change c = {
+        .event = RUN_ON_FAIL, .reason = reason, .tell = true, .with = SEND_STOP};
     return turn_judge(t, r, &c);
 }
 
